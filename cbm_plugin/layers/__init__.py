@@ -1,0 +1,20 @@
+"""Idea 1, the Context Bridge Module, and the recurrent layers it is compared with. Plain PyTorch."""
+from .bridge import Bridge
+from .build import LAYERS, layer_factory
+from .cbm import CBM
+from .deep_rnn import DeepRNN
+from .initialisation import state_survival
+from .merge import Merge
+from .norm import MaskedBatchNorm
+from .recurrent import RecurrentLayer
+from .sequence import State, detach_state, map_state
+from .temporal_dropout import TemporalDropout, temporal_dropout
+from .units import GRU, LSTM, RNN, ConvGRU, ConvLSTM, ConvRNN
+from .variants import POLYGON_CHANNELS, STANDALONE_CHANNELS, VARIANTS
+
+__all__ = [
+    'Bridge', 'CBM', 'ConvGRU', 'ConvLSTM', 'ConvRNN', 'DeepRNN', 'GRU', 'LAYERS', 'LSTM',
+    'MaskedBatchNorm', 'Merge', 'POLYGON_CHANNELS', 'RNN', 'RecurrentLayer', 'STANDALONE_CHANNELS',
+    'State', 'TemporalDropout', 'VARIANTS', 'detach_state', 'layer_factory', 'map_state',
+    'state_survival', 'temporal_dropout',
+]

@@ -1,0 +1,84 @@
+"""The Context Bridge Module: one layer whose two flows train apart (section 3.1)."""
+from typing import Callable, List, Optional, Tuple
+
+from torch import Tensor, nn
+
+from .bridge import Bridge
+from .merge import Merge
+from .norm import Norm
+from .recurrent import RecurrentLayer
+from .sequence import State, per_frame
+from .temporal_dropout import TemporalDropout
+from .units import RNN
+
+
+class CBM(RecurrentLayer):
+    """Context Bridge Module::
+
+        r_t = act(norm(R x_t))                     representation flow, along depth
+        s_t = sigmoid(norm(T [cut(x_t), s_{t-1}])) temporal flow, along time
+        y_t = merge(r_t, s_t)
+
+    The state is the gate ``s_t`` itself, not ``y_t``: the only path through time is ``s``.
+
+    Args:
+        in_channels, hidden_channels: C of input and output.
+        kernel_size: of R and T; None for vectors. Default 3, the paper's.
+        activation: of R. Default ``'relu'``, the standalone and prediction models'.
+        norm: after R. Default ``'BN'``, the paper's for recognition.
+        gate_norm: after T. Default None: the paper has BN there too, but one set of running
+            statistics serves a first step with a zero state and all others badly, and evaluation
+            swings from epoch to epoch (measured).
+        merge: ``'product'`` (default, the paper's), ``'sum'``, ``'max'``, ``'concat'``.
+        temporal_dropout: probability that T learns nothing through its input at a time step.
+            Default 0.5, the paper's.
+        stride: of R. T and its state stay at the input's resolution, where the past was seen; the
+            gate is max-pooled 3x3 to R's (the standalone model's stem and stages).
+        bridge_kernel_size: of R where it differs from T's. Default None: the same.
+        statistics: of the norm after R, see :func:`~cbm_plugin.layers.norm.normalise_sequence`.
+        init: of T, see :mod:`~cbm_plugin.layers.initialisation`. Default Xavier with gain 3, the
+            authors'.
+        bridge: builds another R from ``(in_channels, hidden_channels)``; False leaves the bridge
+            out, and the layer is T alone: a stacked plain RNN or LSTM is this special case.
+        temporal: builds another T from ``(in_channels, hidden_channels, kernel_size)``: any
+            :class:`RecurrentLayer`, such as :class:`~cbm_plugin.layers.units.ConvLSTM`. Its
+            output gates the bridge. Default: the sigmoid recurrence above.
+
+    Raises:
+        ValueError: an option is unknown or out of range; the message names what is allowed.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3, *,
+                 activation: str = 'relu', norm: Norm = 'BN', gate_norm: Norm = None,
+                 merge: str = 'product', temporal_dropout: float = 0.5, stride: int = 1,
+                 bridge_kernel_size: Optional[int] = None, statistics: str = 'sequence',
+                 init: object = 'xavier', bridge: object = None,
+                 temporal: Optional[Callable[..., RecurrentLayer]] = None) -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size)
+        if bridge is False and (merge != 'product' or stride != 1):
+            raise ValueError(f"without a bridge there is nothing to merge ('{merge}') and nothing "
+                             f'with a stride ({stride}): leave both at their defaults')
+        self.bridge: Optional[Bridge] = None
+        if bridge is not False:
+            self.bridge = Bridge(in_channels, hidden_channels, bridge_kernel_size or kernel_size,
+                                 stride, norm, activation, statistics, bridge)  # type: ignore
+            self.merge = Merge(merge, hidden_channels, vectors=kernel_size is None)
+        self.gate_pool = nn.MaxPool2d(3, stride, padding=1) if stride > 1 else None
+        self.temporal_dropout = TemporalDropout(temporal_dropout)
+        if temporal is None:
+            self.temporal: RecurrentLayer = RNN(in_channels, hidden_channels, kernel_size,
+                                                'sigmoid', gate_norm, init)
+        else:
+            self.temporal = temporal(in_channels, hidden_channels, kernel_size)
+
+    def initial_state(self, x_t: Tensor) -> State:
+        return self.temporal.initial_state(x_t)
+
+    def recurrence(self, x: Tensor, state: State,
+                   valid: Optional[Tensor]) -> Tuple[Tensor, List[State]]:
+        gate, states = self.temporal.recurrence(self.temporal_dropout(x), state, valid)
+        if self.bridge is None:
+            return gate, states
+        if self.gate_pool is not None:
+            gate = per_frame(self.gate_pool, gate)
+        return self.merge(self.bridge(x, valid), gate), states

@@ -1,0 +1,162 @@
+"""A deep stack of recurrent layers, with shortcuts and pooling between them."""
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+from torch import Tensor, nn
+
+from .bridge import Bridge
+from .build import layer_factory
+from .norm import Norm
+from .recurrent import shapes
+from .sequence import Lengths, State, check_lengths, per_frame, valid_mask, zero_padding
+
+Span = Tuple[int, int]
+
+
+class DeepRNN(nn.Module):
+    """Recurrent layers on top of each other, with the interface of one of them.
+
+    Layers are numbered from 1, as in the paper. The state is a tuple, one entry a layer.
+
+    Args:
+        in_channels: C of the input.
+        hidden_channels: C after each layer; its length is the depth.
+        layer: ``dict(type=..., **options)`` of :func:`~cbm_plugin.layers.build.layer_factory`.
+        first_layer: options in which layer 1 differs (the standalone model's stem).
+        downsample_at: layers whose R has stride 2.
+        shortcuts: how many layers each shortcut spans (5: layers 1 to 5, 6 to 10, ...), or the
+            spans themselves, ``[(2, 3), (4, 5)]``. Default None: none.
+        shortcut: ``'identity'`` (default; a projection where channels or size change) or
+            ``'projection'``: 1x1 convolution, norm, ReLU.
+        shortcut_norm: default ``'BN'``, the paper's.
+        pool_after: so many layers, or the layers themselves, after which maps are max-pooled
+            (after the shortcut is added). Default None: never.
+        pool: arguments of :class:`torch.nn.MaxPool2d`. Default 2x2 in ceil mode, the paper's.
+        statistics: of the shortcuts' batch norm, see
+            :func:`~cbm_plugin.layers.norm.normalise_sequence`.
+
+    Raises:
+        ValueError: a number lies outside the stack, or two shortcuts overlap.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: Sequence[int],
+                 layer: dict = dict(type='CBM'), *, first_layer: Optional[dict] = None,
+                 downsample_at: Sequence[int] = (),
+                 shortcuts: Union[int, Sequence[Span], None] = None, shortcut: str = 'identity',
+                 shortcut_norm: Norm = 'BN', pool_after: Union[int, Sequence[int], None] = None,
+                 pool: dict = dict(kernel_size=2, ceil_mode=True),
+                 statistics: str = 'sequence') -> None:
+        super().__init__()
+        depth = len(hidden_channels)
+        if depth == 0:
+            raise ValueError('hidden_channels is empty, but a stack has at least one layer')
+        if shortcut not in ('identity', 'projection'):
+            raise ValueError(f"shortcut is '{shortcut}': use 'identity' or 'projection'")
+        self.in_channels = in_channels
+        self.hidden_channels = list(hidden_channels)
+        self.out_channels = self.hidden_channels[-1]
+        self.spans = _spans(shortcuts, depth)
+        self.pool_after = set(_multiples(pool_after, depth))
+        widths = [in_channels, *hidden_channels]
+        self.layers = nn.ModuleList()
+        for number in range(1, depth + 1):
+            options = dict(layer, **((first_layer or {}) if number == 1 else {}))
+            if number in _checked(downsample_at, depth, 'downsample_at'):
+                options['stride'] = 2
+            self.layers.append(layer_factory(options)(widths[number - 1], widths[number]))
+        self.shortcuts = nn.ModuleDict()
+        for first, last in self.spans.items():
+            strides = [1 + (n in downsample_at) for n in range(first, last + 1)]
+            changes = widths[first - 1] != widths[last] or max(strides) > 1
+            if shortcut == 'projection' or changes:
+                kernel = None if self.layers[0].kernel_size is None else 1
+                stride = 1
+                for factor in strides:
+                    stride *= factor
+                self.shortcuts[str(last)] = Bridge(widths[first - 1], widths[last], kernel, stride,
+                                                   shortcut_norm, statistics=statistics)
+        self.pool = nn.MaxPool2d(**pool) if self.pool_after else None
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return len(self.layers)
+
+    def forward(self, x: Tensor, state: Optional[State] = None, lengths: Lengths = None,
+                state_at: Lengths = None) -> Tuple[Tensor, State]:
+        """As one layer's :meth:`~cbm_plugin.layers.recurrent.RecurrentLayer.forward`.
+
+        Returns:
+            ``y (N, T, hidden_channels[-1], ...)`` and the layers' states.
+        """
+        lengths = check_lengths(x, lengths)
+        valid = valid_mask(x, lengths)
+        states = self._layer_states(state)
+        new_states: List[State] = []
+        block_input = x
+        for number, layer in enumerate(self.layers, start=1):
+            if number in self.spans:
+                block_input = x
+            x, new_state = layer(x, states[number - 1], lengths, state_at)
+            new_states.append(new_state)
+            x = self._close_block(number, x, block_input, valid)
+        return zero_padding(x, valid), tuple(new_states)
+
+    def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
+        """One item: ``x_t (N, C, ...)`` -> ``y_t`` and the new states."""
+        y, state = self(x_t.unsqueeze(1), state)
+        return y.squeeze(1), state
+
+    def _close_block(self, number: int, x: Tensor, block_input: Tensor,
+                     valid: Optional[Tensor]) -> Tensor:
+        if number in self.spans.values():
+            if str(number) in self.shortcuts:
+                block_input = self.shortcuts[str(number)](zero_padding(block_input, valid), valid)
+            x = x + block_input
+        if number in self.pool_after and self.pool is not None:
+            x = per_frame(self.pool, x)
+        return x
+
+    def _layer_states(self, state: Optional[State]) -> Sequence[Optional[State]]:
+        if state is None:
+            return [None] * self.depth
+        if not isinstance(state, (tuple, list)) or len(state) != self.depth:
+            raise ValueError(f'a stack of {self.depth} layers expects a tuple of {self.depth} '
+                             f'states, got {shapes(state)}')
+        return state
+
+
+def _checked(numbers: Sequence[int], depth: int, name: str) -> Sequence[int]:
+    for number in numbers:
+        if not 1 <= number <= depth:
+            raise ValueError(f'{name} names layer {number}, but the stack has layers 1..{depth}')
+    return numbers
+
+
+def _multiples(every: Union[int, Sequence[int], None], depth: int) -> Sequence[int]:
+    if every is None:
+        return ()
+    if isinstance(every, int):
+        if every < 1:
+            raise ValueError(f'pool_after is {every}, but must be at least 1, or None')
+        return range(every, depth + 1, every)
+    return _checked(every, depth, 'pool_after')
+
+
+def _spans(shortcuts: Union[int, Sequence[Span], None], depth: int) -> Dict[int, int]:
+    """First layer -> last layer of each shortcut."""
+    if shortcuts is None:
+        return {}
+    if isinstance(shortcuts, int):
+        if shortcuts < 1:
+            raise ValueError(f'shortcuts is {shortcuts}, but must be at least 1, or None')
+        return {first: first + shortcuts - 1
+                for first in range(1, depth - shortcuts + 2, shortcuts)}
+    spans: Dict[int, int] = {}
+    free_from = 1
+    for first, last in sorted(map(tuple, shortcuts)):
+        _checked((first, last), depth, 'shortcuts')
+        if not free_from <= first <= last:
+            raise ValueError(f'the shortcut ({first}, {last}) overlaps the one before it, or ends '
+                             'before it starts: spans are (first layer, last layer), apart')
+        spans[first], free_from = last, last + 1
+    return spans

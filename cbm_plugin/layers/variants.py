@@ -1,0 +1,41 @@
+"""The paper's four networks, as arguments of :class:`~cbm_plugin.layers.deep_rnn.DeepRNN`.
+
+One module, four settings (section 4)::
+
+    variant     R      norm       shortcuts                                    where
+    polygon     tanh   none       none                                         4.2
+    backbone    tanh   BN on R,T  after 5, 10, 15: projection, then 2x2 pool   4.1, on a backbone
+    standalone  ReLU   BN on R,T  every 2 layers                               4.1, no backbone
+    prediction  ReLU   none       every 5 layers: identity                     4.3
+
+``[state, input]`` against ``[input, state]`` before T's convolution is a matter of where a
+checkpoint's channels stand, not of the function: our T keeps two separate sets of weights.
+"""
+from typing import Dict
+
+STANDALONE_CHANNELS = [64] * 5 + [128] * 4 + [256] * 4 + [512] * 4
+
+POLYGON_CHANNELS: Dict[int, list] = {
+    2: [64, 8],
+    5: [128, 128, 64, 32, 8],
+    10: [128] * 5 + [64] * 3 + [32, 8],
+    15: [256, 256] + [128] * 4 + [64] * 6 + [32, 32, 8],
+}
+"""Published widths by depth (the paper's table; the released code runs other ones at 15)."""
+
+VARIANTS: Dict[str, dict] = dict(
+    polygon=dict(
+        layer=dict(type='CBM', activation='tanh', norm=None)),
+    backbone=dict(
+        layer=dict(type='CBM', activation='tanh', norm='BN', gate_norm='BN', statistics='step'),
+        shortcuts=5, shortcut='projection', pool_after=5, statistics='step'),
+    standalone=dict(
+        layer=dict(type='CBM', activation='relu', norm='BN', gate_norm='BN', statistics='step'),
+        first_layer=dict(bridge_kernel_size=7, stride=2),
+        downsample_at=(6, 10, 14),
+        shortcuts=[(first, first + 1) for first in range(2, 17, 2)],
+        pool_after=[1], pool=dict(kernel_size=3, stride=2, padding=1), statistics='step'),
+    prediction=dict(
+        layer=dict(type='CBM', activation='relu', norm=None),
+        shortcuts=5),
+)
