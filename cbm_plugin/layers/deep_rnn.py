@@ -7,7 +7,8 @@ from .bridge import Bridge
 from .build import layer_factory
 from .norm import Norm
 from .recurrent import shapes
-from .sequence import Lengths, State, check_lengths, per_frame, valid_mask, zero_padding
+from .sequence import (Lengths, State, check_lengths, per_frame, restore_steps, trim_steps,
+                       valid_mask, zero_padding)
 
 Span = Tuple[int, int]
 
@@ -89,6 +90,8 @@ class DeepRNN(nn.Module):
             ``y (N, T, hidden_channels[-1], ...)`` and the layers' states.
         """
         lengths = check_lengths(x, lengths)
+        steps = x.shape[1]
+        x = trim_steps(x, lengths)
         valid = valid_mask(x, lengths)
         states = self._layer_states(state)
         new_states: List[State] = []
@@ -99,7 +102,7 @@ class DeepRNN(nn.Module):
             x, new_state = layer(x, states[number - 1], lengths, state_at)
             new_states.append(new_state)
             x = self._close_block(number, x, block_input, valid)
-        return zero_padding(x, valid), tuple(new_states)
+        return restore_steps(zero_padding(x, valid), steps), tuple(new_states)
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t`` and the new states."""

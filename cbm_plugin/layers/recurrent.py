@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from .sequence import (Lengths, State, check_lengths, check_state_at, map_state, pick_state,
-                       valid_mask, zero_padding)
+                       restore_steps, trim_steps, valid_mask, zero_padding)
 
 
 def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], stride: int = 1,
@@ -91,10 +91,12 @@ class RecurrentLayer(nn.Module):
         state_at = check_state_at(state_at, lengths, x)
         zeros = self.initial_state(x[:, 0])
         state = zeros if state is None else self._check_state(state, zeros)
+        steps = x.shape[1]
+        x = trim_steps(x, lengths)
         valid = valid_mask(x, lengths)
         y, states = self.recurrence(zero_padding(x, valid), state, valid)
         at = state_at if state_at is not None else (None if valid is None else lengths)
-        return zero_padding(y, valid), pick_state(states, at)
+        return restore_steps(zero_padding(y, valid), steps), pick_state(states, at)
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t (N, hidden_channels, ...)`` and the new state."""

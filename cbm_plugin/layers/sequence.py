@@ -76,6 +76,18 @@ def valid_mask(x: Tensor, lengths: Optional[Tensor]) -> Optional[Tensor]:
     return (torch.arange(steps) < lengths[:, None]).to(x.device)
 
 
+def trim_steps(x: Tensor, lengths: Optional[Tensor]) -> Tensor:
+    """``x`` without the last steps, in which no sequence has an item: nothing to compute."""
+    return x if lengths is None else x[:, :int(lengths.max())]
+
+
+def restore_steps(y: Tensor, steps: int) -> Tensor:
+    """``y`` with zeros for the steps that were trimmed."""
+    missing = steps - y.shape[1]
+    return y if missing == 0 else torch.cat(
+        [y, y.new_zeros(y.shape[0], missing, *y.shape[2:])], dim=1)
+
+
 def zero_padding(x: Tensor, valid: Optional[Tensor]) -> Tensor:
     """``x`` with zeros in place of padding; whatever stood there (NaN too) gets no gradient."""
     if valid is None:

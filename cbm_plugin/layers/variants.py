@@ -8,7 +8,7 @@ One module, four settings (section 4)::
     standalone  ReLU   BN on R,T  every 2 layers                               4.1, no backbone
     prediction  ReLU   none       every 5 layers: identity                     4.3
 
-``[state, input]`` against ``[input, state]`` before T's convolution is a matter of where a
+T starts from the authors' Xavier with gain 3. ``[state, input]`` against ``[input, state]`` before T's convolution is a matter of where a
 checkpoint's channels stand, not of the function: our T keeps two separate sets of weights.
 """
 from typing import Dict
@@ -25,17 +25,19 @@ POLYGON_CHANNELS: Dict[int, list] = {
 
 VARIANTS: Dict[str, dict] = dict(
     polygon=dict(
-        layer=dict(type='CBM', activation='tanh', norm=None)),
+        layer=dict(type='CBM', activation='tanh', norm=None, init='xavier')),
     backbone=dict(
-        layer=dict(type='CBM', activation='tanh', norm='BN', gate_norm='BN', statistics='step'),
+        layer=dict(type='CBM', activation='tanh', norm='BN', gate_norm='BN', statistics='step',
+                   init='xavier'),
         shortcuts=5, shortcut='projection', pool_after=5, statistics='step'),
     standalone=dict(
-        layer=dict(type='CBM', activation='relu', norm='BN', gate_norm='BN', statistics='step'),
+        layer=dict(type='CBM', activation='relu', norm='BN', gate_norm='BN', statistics='step',
+                   init='xavier'),
         first_layer=dict(bridge_kernel_size=7, stride=2),
         downsample_at=(6, 10, 14),
         shortcuts=[(first, first + 1) for first in range(2, 17, 2)],
         pool_after=[1], pool=dict(kernel_size=3, stride=2, padding=1), statistics='step'),
     prediction=dict(
-        layer=dict(type='CBM', activation='relu', norm=None),
+        layer=dict(type='CBM', activation='relu', norm=None, init='xavier'),
         shortcuts=5),
 )

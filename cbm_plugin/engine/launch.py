@@ -1,0 +1,56 @@
+"""From a config to a running runner, in one process or several, with or without a GPU."""
+from pathlib import Path
+from typing import Dict, Optional
+
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.dist import is_distributed
+from mmengine.runner import Runner
+
+from mmaction.registry import RUNNERS
+
+from .user_errors import fail
+
+
+def init_cpu_process_group(launcher: str) -> None:
+    """Join the launcher's processes with gloo where there is no CUDA.
+
+    MMEngine's own initialisation sets a CUDA device whatever the backend; the Runner leaves it out
+    where a process group exists already. Does nothing where there is CUDA or only one process.
+    """
+    if launcher == 'none' or torch.cuda.is_available() or is_distributed():
+        return
+    if launcher != 'pytorch':
+        fail(f'--launcher {launcher} needs CUDA, and this machine shows none: '
+             'run several CPU processes with --launcher pytorch (tools/dist_train.sh)')
+    torch.distributed.init_process_group('gloo')
+
+
+def leave_process_group() -> None:
+    """Say goodbye to the other processes; does nothing in a single one."""
+    if is_distributed():
+        torch.distributed.destroy_process_group()
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The default runner, or the one that ``runner_type`` names."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def set_work_dir(cfg: Config, work_dir: Optional[str], config_path: str) -> None:
+    """The work dir: the given one, else the config's, else ``work_dirs/<name of the config>``."""
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = f'./work_dirs/{Path(config_path).stem}'
+
+
+def closing_block(title: str, metrics: Dict[str, float], places: Dict[str, Optional[str]]) -> str:
+    """The last words of a run: its metrics, and where things are (those that are None left out)."""
+    lines = {key: f'{value:.4f}' if isinstance(value, float) else str(value)
+             for key, value in metrics.items()}
+    lines.update({key: place for key, place in places.items() if place is not None})
+    width = max(map(len, lines), default=0)
+    rule = '=' * 72
+    return '\n'.join([rule, title, *(f'  {key:{width}}  {text}' for key, text in lines.items()), rule])

@@ -1,0 +1,133 @@
+"""Mistakes in a command or a config, told in one line instead of a traceback.
+
+Only what is known to be the user's is caught: a type or an option that stands in the config and that
+no registered class has. Everything else keeps its traceback.
+"""
+import difflib
+import inspect
+import re
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, List, NoReturn, Optional, Tuple, Union
+
+import mmengine.registry
+from mmengine.config import Config, ConfigDict
+from mmengine.config.utils import ConfigParsingError
+from mmengine.registry import Registry
+
+import mmaction.registry
+
+
+def fail(message: str) -> NoReturn:
+    """End the program with exit code 2 and one line on stderr."""
+    print(f'error: {message}', file=sys.stderr)
+    raise SystemExit(2)
+
+
+def load_config(path: Union[str, Path]) -> Config:
+    """Read a config file; a missing one, or a missing base of it, ends the program with a message."""
+    path = Path(path)
+    if not path.is_file():
+        if not path.parent.is_dir():
+            remedy = f'there is no folder {path.parent} seen from {Path.cwd()}'
+        else:
+            remedy = _did_you_mean(path.name, [p.name for p in path.parent.glob('*.py')],
+                                   f'{path.parent} holds no config of a similar name')
+        fail(f'there is no config file {path}: {remedy}')
+    try:
+        return Config.fromfile(path)
+    except (FileNotFoundError, ConfigParsingError) as error:
+        fail(f'{path}: {" ".join(str(error).split())}')
+
+
+@contextmanager
+def explain_user_errors(cfg: Config) -> Iterator[None]:
+    """Turn an unknown type or option of the config, met while building from it, into one line.
+
+    The message names its place in the config and near names, and the program ends with exit code 2.
+    """
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        explanation = (_explain_unknown_type(error, cfg) if isinstance(error, KeyError) else
+                       _explain_unknown_option(error, cfg))
+        if explanation is None:
+            raise
+        fail(explanation)
+
+
+def _explain_unknown_type(error: KeyError, cfg: Config) -> Optional[str]:
+    match = re.match(r'(\S+) is not in the (\S+)::(.+) registry\.', str(error.args[0] if error.args else ''))
+    if not match:
+        return None
+    name, scope, registry_name = match.groups()
+    places = [place for place, node in _nodes(cfg) if node.get('type') == name]
+    if not places:
+        return None
+    names = {known for registry in _registries() if registry.name == registry_name
+             for known in registry.module_dict}
+    remedy = _did_you_mean(name, names, 'none of a similar name is registered')
+    return (f'{places[0]}.type = {name!r} is not in the registry {registry_name!r} of {scope}: {remedy}. '
+            'A type of your own needs its module in custom_imports')
+
+
+def _explain_unknown_option(error: TypeError, cfg: Config) -> Optional[str]:
+    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if not match:
+        return None
+    owner, option = match.groups()
+    for place, node in _nodes(cfg):
+        cls = _find_class(node.get('type')) if option in node else None
+        # A class may hand its options on: then the message names a base of it.
+        if cls and owner in [base.__name__ for base in cls.__mro__]:
+            remedy = _did_you_mean(option, _options(cls), f'it takes {", ".join(_options(cls))}')
+            return f'{place}.{option}: {cls.__name__} has no option {option!r}: {remedy}'
+    return None
+
+
+def _nodes(node: Any, place: str = '') -> Iterator[Tuple[str, dict]]:
+    """All dicts of a config with their places, such as ``('model.neck', {...})``."""
+    if isinstance(node, Config):
+        node = ConfigDict(node._cfg_dict).to_dict()
+    if isinstance(node, dict):
+        if place:
+            yield place, node
+        for key, value in node.items():
+            yield from _nodes(value, f'{place}.{key}' if place else str(key))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _nodes(value, f'{place}[{index}]')
+
+
+def _registries() -> List[Registry]:
+    return [value for module in (mmaction.registry, mmengine.registry)
+            for value in vars(module).values() if isinstance(value, Registry)]
+
+
+def _find_class(name: Any) -> Optional[type]:
+    if isinstance(name, type):
+        return name
+    for registry in _registries():
+        found = registry.module_dict.get(str(name).split('.')[-1])
+        if isinstance(found, type):
+            return found
+    return None
+
+
+def _options(cls: type) -> List[str]:
+    """Names of all options that the class or one of its bases takes."""
+    names = {}
+    for base in cls.__mro__[:-1]:
+        if '__init__' in vars(base):
+            for name, parameter in inspect.signature(base.__init__).parameters.items():
+                if name != 'self' and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD,
+                                                         parameter.KEYWORD_ONLY):
+                    names[name] = None
+    return list(names)
+
+
+def _did_you_mean(name: str, known: Any, otherwise: str) -> str:
+    by_lower = {item.lower(): item for item in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3)
+    return f'did you mean {" or ".join(by_lower[item] for item in near)}?' if near else otherwise

@@ -1,0 +1,125 @@
+"""Choosing the frames of a video: its sequence, and the clips to train on."""
+from typing import Optional
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ..registry import TRANSFORMS
+from .plan import ClipPlan
+from .sampling import SHORT_POLICIES, fixed_stride_clips, random_clips, sequence_frames
+
+
+def generator_of(results: dict) -> np.random.Generator:
+    """Randomness of one sample: from NumPy's global state, which the data set seeds per sample."""
+    return np.random.default_rng(np.random.randint(2**31))
+
+
+def _set_frames(results: dict, frames: np.ndarray, plan: ClipPlan) -> dict:
+    results['clip_plan'] = plan
+    results['frame_inds'] = frames[plan.positions] + results.get('start_index', 0)
+    results['clip_len'] = len(results['frame_inds'])
+    results['num_clips'] = 1
+    return results
+
+
+@TRANSFORMS.register_module()
+class SampleOverlapClips(BaseTransform):
+    """Draws K clips of random lengths and starts; each frame they need is decoded once.
+
+    The sequence is every ``frame_interval``-th frame of the video (from a random one of the first
+    ``frame_interval`` on), or ``num_items`` frames spread evenly over it. Stands where
+    ``SampleFrames`` stands, after the video is opened. The pack must hand the plan on:
+    ``dict(type='PackActionInputs', algorithm_keys=('clip_plan',))``.
+
+    Required keys: ``total_frames``. Added: ``frame_inds`` (the sorted union of the clips' frames),
+    ``clip_plan`` (a :class:`~cbm_plugin.overlap.plan.ClipPlan`), ``clip_len``, ``num_clips``,
+    ``frame_interval``.
+
+    Args:
+        num_clips: K, for every sequence of a batch.
+        min_len, max_len: lengths are uniform between them.
+        frame_interval: frames from one item to the next. Default 1.
+        num_items: length of the sequence, instead of an interval. Default None.
+        cover: the clips together contain the whole sequence. Default False, as the paper.
+        min_overlap: items that a clip shares with the one before it, at least. Default 0.
+        short: what to do where the video has fewer than ``min_len`` items: ``'error'`` (default)
+            or ``'whole'``: every clip is all of it.
+
+    Raises:
+        ValueError: options contradict each other (at once), or the video is too short for them
+            (when it is met).
+    """
+
+    def __init__(self, num_clips: int, min_len: int, max_len: int, frame_interval: int = 1,
+                 num_items: Optional[int] = None, cover: bool = False, min_overlap: int = 0,
+                 short: str = 'error') -> None:
+        if short not in SHORT_POLICIES:
+            raise ValueError(f"short is '{short}': use one of {sorted(SHORT_POLICIES)}")
+        _check_sequence(frame_interval, num_items)
+        self.options = dict(num_clips=num_clips, min_len=min_len, max_len=max_len, cover=cover,
+                            min_overlap=min_overlap)
+        random_clips(max_len, np.random.default_rng(0), **self.options)  # contradictory options
+        self.frame_interval, self.num_items, self.short = frame_interval, num_items, short
+
+    def transform(self, results: dict) -> dict:
+        rng = generator_of(results)
+        frames = sequence_frames(results['total_frames'], self.frame_interval, self.num_items or 0,
+                                 offset=int(rng.integers(self.frame_interval)))
+        plan = SHORT_POLICIES[self.short](len(frames), rng, **self.options)
+        results['frame_interval'] = self.frame_interval
+        return _set_frames(results, frames, plan)
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}({self.options}, frame_interval={self.frame_interval}, '
+                f"num_items={self.num_items}, short='{self.short}')")
+
+
+@TRANSFORMS.register_module()
+class SampleFixedStrideClips(BaseTransform):
+    """The authors' sampling; see :func:`~cbm_plugin.overlap.sampling.fixed_stride_clips`.
+
+    Args:
+        num_clips: K. Default 7, the paper's backbone-supported model.
+        clip_len: L. Default 10, likewise.
+        overlap_rate: Default 0.25, likewise.
+    """
+
+    def __init__(self, num_clips: int = 7, clip_len: int = 10, overlap_rate: float = 0.25) -> None:
+        self.options = dict(num_clips=num_clips, clip_len=clip_len, overlap_rate=overlap_rate)
+        fixed_stride_clips(clip_len, **self.options)
+
+    def transform(self, results: dict) -> dict:
+        frames, plan = fixed_stride_clips(results['total_frames'], **self.options)
+        results['frame_interval'] = int(frames[1] - frames[0]) if len(frames) > 1 else 1
+        return _set_frames(results, frames, plan)
+
+
+@TRANSFORMS.register_module()
+class SampleSequence(BaseTransform):
+    """The whole sequence as one clip: for testing, and for plain training.
+
+    Args:
+        frame_interval: frames from one item to the next. Default 1.
+        num_items: length of the sequence, instead of an interval. Default None.
+    """
+
+    def __init__(self, frame_interval: int = 1, num_items: Optional[int] = None) -> None:
+        _check_sequence(frame_interval, num_items)
+        self.frame_interval, self.num_items = frame_interval, num_items
+
+    def transform(self, results: dict) -> dict:
+        frames = sequence_frames(results['total_frames'], self.frame_interval, self.num_items or 0)
+        results['frame_interval'] = self.frame_interval
+        return _set_frames(results, frames, ClipPlan.whole(len(frames)))
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(frame_interval={self.frame_interval}, '
+                f'num_items={self.num_items})')
+
+
+def _check_sequence(frame_interval: int, num_items: Optional[int]) -> None:
+    if frame_interval < 1:
+        raise ValueError(f'frame_interval is {frame_interval}, but must be at least 1')
+    if num_items is not None and (num_items < 1 or frame_interval != 1):
+        raise ValueError(f'num_items={num_items} with frame_interval={frame_interval}: num_items '
+                         'must be at least 1, and goes without an interval')

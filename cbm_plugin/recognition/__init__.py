@@ -1,0 +1,19 @@
+"""Action recognition: import this module to register all of it with MMAction2.
+
+In a config: ``custom_imports = dict(imports=['cbm_plugin.recognition'])``.
+"""
+from .. import engine, overlap  # noqa: F401  (registers their parts)
+from .aggregation import AGGREGATIONS, aggregate
+from .dataset import CheckedVideoDataset, MotionClips, VideoFaultHook
+from .frame_features import VGG, SmallConvNet, feature_maps
+from .head import RecurrentHead
+from .neck import RecurrentNeck
+from .preprocessor import SequencePreprocessor
+from .recognizer import RecurrentRecognizer
+from .transforms import AddMotionChannels, FreezeFrame
+
+__all__ = [
+    'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FreezeFrame', 'MotionClips',
+    'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
+    'SmallConvNet', 'VGG', 'VideoFaultHook', 'aggregate', 'feature_maps',
+]

@@ -1,0 +1,78 @@
+"""The recurrent stack between a backbone and the classifier."""
+from typing import Optional, Tuple
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..layers import LAYERS, VARIANTS, DeepRNN, State
+from ..layers.sequence import Lengths
+from ..registry import MODELS
+
+WRONG_RECOGNIZER = """\
+RecurrentNeck got {got} where it expects one tensor (N, T, C, H, W). MMAction2's Recognizer2D takes \
+the time axis apart before its neck. Change the config to:
+    custom_imports = dict(imports=['cbm_plugin.recognition'])
+    model = dict(type='RecurrentRecognizer',
+                 neck=dict(type='RecurrentNeck', ...),
+                 cls_head=dict(_delete_=True, type='RecurrentHead', num_classes=..., in_channels=...))"""
+
+
+@MODELS.register_module()
+class RecurrentNeck(BaseModule):
+    """A :class:`~cbm_plugin.layers.deep_rnn.DeepRNN` as a neck: CBM, ConvLSTM, LSTM, ...
+
+    Stands in a ``RecurrentRecognizer``; inside MMAction2's ``Recognizer2D`` it refuses to run.
+
+    Args:
+        in_channels: C of the backbone's maps.
+        hidden_channels: C after each layer.
+        layer: ``dict(type='CBM', ...)``; the names are those of
+            :data:`~cbm_plugin.layers.build.LAYERS`, or of modules in MMAction2's registry.
+            Default None: the variant's, or the CBM layer's own defaults.
+        variant: one of the paper's networks by name (:data:`~cbm_plugin.layers.variants.VARIANTS`);
+            what else is given overrides it.
+        options: the other arguments of ``DeepRNN``: ``shortcuts``, ``pool_after``, ...
+
+    Raises:
+        ValueError: an option is unknown; the message names what is allowed.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: list, layer: Optional[dict] = None,
+                 variant: Optional[str] = None, init_cfg: Optional[dict] = None,
+                 **options: object) -> None:
+        super().__init__(init_cfg)
+        if variant is not None and variant not in VARIANTS:
+            raise ValueError(f"variant '{variant}' is unknown: use one of {sorted(VARIANTS)}")
+        settings = {**VARIANTS.get(variant or '', {}), **options}
+        settings['layer'] = {**settings.get('layer', dict(type='CBM')), **(layer or {})}
+        settings['layer'] = resolve_types(settings['layer'])
+        self.rnn = DeepRNN(in_channels, hidden_channels, **settings)
+        self.out_channels = self.rnn.out_channels
+
+    def forward(self, x: Tensor, state: Optional[State] = None, lengths: Lengths = None,
+                state_at: Lengths = None, **kwargs: object) -> Tuple[Tensor, State]:
+        """As ``DeepRNN``: ``(N, T, C, H, W)`` -> the same of the last layer, and the state.
+
+        Raises:
+            TypeError: called by a stock recognizer; the message shows the lines to change.
+        """
+        if not isinstance(x, Tensor) or 'data_samples' in kwargs:
+            got = 'a list of tensors' if not isinstance(x, Tensor) else f'{tuple(x.shape)}'
+            raise TypeError(WRONG_RECOGNIZER.format(got=got))
+        return self.rnn(x, state, lengths, state_at)
+
+    def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
+        """One frame ``(N, C, H, W)``."""
+        return self.rnn.step(x_t, state)
+
+
+def resolve_types(config: dict) -> dict:
+    """``config`` with modules of MMAction2's registry in place of names that are not ours."""
+    config = dict(config)
+    kind = config.get('type')
+    if isinstance(kind, str) and kind not in LAYERS:
+        config['type'] = MODELS.get(kind) or kind
+    for name in ('bridge', 'temporal'):
+        if isinstance(config.get(name), dict):
+            config[name] = resolve_types(config[name])
+    return config

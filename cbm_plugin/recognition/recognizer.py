@@ -1,0 +1,163 @@
+"""A recognizer whose sequences keep their time axis: (N, T, C, H, W) from end to end."""
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+from mmaction.models.recognizers import BaseRecognizer
+from mmaction.structures import ActionDataSample
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+from ..layers import State
+from ..layers.sequence import check_lengths, valid_mask
+from ..overlap import BatchClip, ClipOutput, ClipPlan, CoherenceSettings, train_clips
+from ..registry import MODELS
+from .frame_features import feature_maps
+
+Samples = Sequence[ActionDataSample]
+
+
+@MODELS.register_module()
+class RecurrentRecognizer(BaseRecognizer):
+    """Backbone on single frames, recurrent neck over time, classifier on each frame.
+
+    Trains clip by clip when the samples carry a ``clip_plan`` (see
+    :class:`~cbm_plugin.overlap.transforms.SampleOverlapClips`), and on whole sequences otherwise;
+    :class:`~cbm_plugin.overlap.hook.CoherenceHook` switches the coherence loss on. Tests on whole
+    sequences.
+
+    Args:
+        backbone: a 2D backbone of MMAction2, ``mmcv.VGG``, ``timm.NAME`` or ``torchvision.NAME``.
+        cls_head: a :class:`~cbm_plugin.recognition.head.RecurrentHead`.
+        neck: a :class:`~cbm_plugin.recognition.neck.RecurrentNeck`. Default None: no recurrence;
+            the mean of the frames' logits is the temporal mean baseline.
+        data_preprocessor: a :class:`~cbm_plugin.recognition.preprocessor.SequencePreprocessor`
+            (default), which is also made of a stock one's ``mean``, ``std`` and ``to_rgb``.
+        train_cfg, test_cfg: as MMAction2's.
+    """
+
+    def __init__(self, backbone: dict, cls_head: Optional[dict] = None,
+                 neck: Optional[dict] = None, train_cfg: Optional[dict] = None,
+                 test_cfg: Optional[dict] = None,
+                 data_preprocessor: Optional[dict] = None) -> None:
+        preprocessor = dict(data_preprocessor or {}, type='SequencePreprocessor')
+        super().__init__(backbone, cls_head, neck, train_cfg, test_cfg, preprocessor)
+        self.coherence = CoherenceSettings()
+
+    # --- features
+
+    def extract_feat(self, inputs: Tensor, lengths: Optional[Tensor] = None,
+                     state: Optional[State] = None, state_at: Optional[Tensor] = None,
+                     stage: str = 'neck') -> Tuple[Tensor, Optional[State]]:
+        """Features of a batch of sequences.
+
+        Args:
+            inputs: ``(N, T, C, H, W)`` frames as they come from the data set (uint8).
+            lengths: ``(N,)``. Default None: all T.
+            state, state_at: see :meth:`cbm_plugin.layers.DeepRNN.forward`.
+            stage: ``'backbone'``, ``'neck'`` or ``'head'`` (logits).
+
+        Returns:
+            ``(N, T, ...)`` and the neck's state (None without a neck).
+        """
+        lengths = check_lengths(inputs, lengths)
+        features = self._frame_features(inputs, valid_mask(inputs, lengths))
+        new_state: Optional[State] = None
+        if stage != 'backbone' and self.with_neck:
+            features, new_state = self.neck(features, state, lengths, state_at)
+        return (self.cls_head(features) if stage == 'head' else features), new_state
+
+    def _frame_features(self, inputs: Tensor, valid: Optional[Tensor]) -> Tensor:
+        """The backbone on the frames that exist; the others come out as zeros."""
+        if inputs.ndim != 5:
+            raise ValueError(f'RecurrentRecognizer expects (N, T, C, H, W), got the shape '
+                             f'{tuple(inputs.shape)}: end the pipeline with FormatShape NCHW')
+        frames = inputs.flatten(0, 1) if valid is None else inputs[valid]
+        shape = getattr(self, 'feature_shape', None) or 'NCHW'
+        features = feature_maps(self.backbone, self.data_preprocessor.normalize(frames),
+                                self.backbone_from, shape)
+        if valid is None:
+            return features.unflatten(0, inputs.shape[:2])
+        padded = features.new_zeros(*inputs.shape[:2], *features.shape[1:])
+        padded[valid] = features
+        return padded
+
+    # --- MMAction2's modes
+
+    def forward(self, inputs: Tensor, data_samples: Optional[Samples] = None,
+                mode: str = 'tensor', lengths: Optional[Tensor] = None,
+                state: Optional[State] = None, state_at: Optional[Tensor] = None,
+                **kwargs: Any) -> Union[Tensor, dict, list, ClipOutput]:
+        """All uses of the network, so that a distributed wrapper sees each.
+
+        Args:
+            inputs: ``(N, T, C, H, W)``.
+            data_samples: labels, and where predictions go.
+            mode: ``'tensor'`` (features; ``stage`` as in :meth:`extract_feat`), ``'loss'``,
+                ``'predict'``, or ``'clip'``: one clip of a training sequence.
+            lengths, state, state_at: see :meth:`extract_feat`.
+        """
+        if mode == 'tensor':
+            return self.extract_feat(inputs, lengths, state, state_at, **kwargs)[0]
+        logits, new_state = self.extract_feat(inputs, lengths, state, state_at, stage='head')
+        if lengths is None:
+            lengths = torch.full((inputs.shape[0],), inputs.shape[1])
+        if mode == 'predict':
+            return self.cls_head.predict_of_logits(logits, lengths, data_samples)
+        losses = self.cls_head.loss_of_logits(logits, lengths, data_samples)
+        if mode == 'loss':
+            return losses
+        if mode == 'clip':
+            return ClipOutput(losses, logits.float().softmax(-1), new_state)
+        raise ValueError(f"mode '{mode}' is unknown: use 'tensor', 'loss', 'predict' or 'clip'")
+
+    # --- training
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """One optimizer step over all clips of a batch of sequences."""
+        return self.train_clipwise(self, data, optim_wrapper)
+
+    def train_clipwise(self, model: Any, data: dict,
+                       optim_wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """:meth:`train_step` through ``model``, which is this module or its wrapper."""
+        data = self.data_preprocessor(data, training=True)
+        inputs, samples = data['inputs'], data['data_samples']
+        plans = _plans(samples, data['lengths'])
+
+        def forward_clip(clip: BatchClip, state: Optional[State]) -> ClipOutput:
+            return model(frames_of(inputs, clip), samples, mode='clip', lengths=clip.lengths,
+                         state=state, state_at=clip.state_at)
+
+        return train_clips(model, plans, forward_clip, optim_wrapper, self._settings())
+
+    def _settings(self) -> CoherenceSettings:
+        """Without a recurrent neck there is no state to carry."""
+        if self.with_neck:
+            return self.coherence
+        return CoherenceSettings(self.coherence.weight, self.coherence.distance, 'reset')
+
+
+def frames_of(inputs: Tensor, clip: BatchClip) -> Tensor:
+    """A clip's frames ``(N, T', C, H, W)`` out of a batch's, still uint8.
+
+    What lies beyond a clip's length is some other frame: the lengths say what counts.
+    """
+    longest = int(clip.lengths.max())
+    first = int(clip.offsets[0])
+    if bool((clip.offsets == first).all()) and first + longest <= inputs.shape[1]:
+        return inputs[:, first:first + longest]
+    places = (clip.offsets[:, None] + torch.arange(longest)).clamp_max(inputs.shape[1] - 1)
+    rows = torch.arange(inputs.shape[0])[:, None]
+    return inputs[rows.to(inputs.device), places.to(inputs.device)]
+
+
+def _plans(samples: Samples, lengths: Tensor) -> List[ClipPlan]:
+    plans = [sample.get('clip_plan') for sample in samples]
+    if all(plan is None for plan in plans):
+        return [ClipPlan.whole(int(length)) for length in lengths]
+    for plan, length in zip(plans, lengths.tolist()):
+        if plan is None or len(plan.positions) != length:
+            raise ValueError(
+                f'a sample has {length} frames, but its clip plan needs '
+                f'{None if plan is None else len(plan.positions)}: no transform after the sampler '
+                'may add or drop frames')
+    return plans
