@@ -67,10 +67,11 @@ class _Handover:
 
 def batch_clips(plans: Sequence[ClipPlan]) -> List[BatchClip]:
     """The clips of a batch of plans, without states."""
+    number = check_same_number_of_clips(plans)
     offsets = torch.tensor([plan.offsets for plan in plans])
     spans = torch.tensor([[list(clip) for clip in plan.clips] for plan in plans])
     return [BatchClip(k, spans[:, k, 0], spans[:, k, 1] - spans[:, k, 0], offsets[:, k], None)
-            for k in range(check_same_number_of_clips(plans))]
+            for k in range(number)]
 
 
 class _StateKeeper:

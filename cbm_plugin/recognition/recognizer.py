@@ -39,8 +39,11 @@ class RecurrentRecognizer(BaseRecognizer):
                  neck: Optional[dict] = None, train_cfg: Optional[dict] = None,
                  test_cfg: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None) -> None:
-        preprocessor = dict(data_preprocessor or {}, type='SequencePreprocessor')
-        super().__init__(backbone, cls_head, neck, train_cfg, test_cfg, preprocessor)
+        preprocessor = dict(data_preprocessor or {})
+        if preprocessor.get('type', 'ActionDataPreprocessor') == 'ActionDataPreprocessor':
+            preprocessor['type'] = 'SequencePreprocessor'  # a stock config's, made to fit
+        super().__init__(backbone, cls_head, neck, train_cfg, test_cfg,
+                         MODELS.build(preprocessor))
         self.coherence = CoherenceSettings()
 
     # --- features
