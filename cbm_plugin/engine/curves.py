@@ -114,12 +114,13 @@ def read_history(work_dir: Union[str, Path]) -> History:
                 epochs[row['epoch']] = iteration
             for key, value in _scalars(row):
                 (train if is_train else val).setdefault(key, []).append((iteration, value))
-    if not any(train.values()):
+    if not _without_empty(train):
         raise ValueError(
-            f'{work_dir} holds no log of a training (no vis_data/*.json with training losses): give '
-            "the work dir of a training whose visualizer has vis_backends=[dict(type='LocalVisBackend')]")
-    # The last row of an epoch lies less than a logging interval before its end, but that of the last
-    # epoch anywhere: one epoch alone says nothing.
+            f'{work_dir} holds no log of a training (no vis_data/*.json with training losses): '
+            'give the work dir of a training whose visualizer has '
+            "vis_backends=[dict(type='LocalVisBackend')]")
+    # The last row of an epoch lies less than a logging interval before its end, but that of the
+    # last epoch anywhere: one epoch alone says nothing.
     several = len(epochs) > 1
     iters_per_epoch = max(i / epoch for epoch, i in epochs.items()) if several else None
     return History(_without_empty(train), _without_empty(val), iters_per_epoch)
@@ -175,7 +176,7 @@ def _is_accuracy(key: str) -> bool:
 # What each panel shows: by the quantity's name, and whether it comes from validation.
 PANELS: Dict[str, Callable[[str, bool], bool]] = {
     'training loss': lambda key, is_val: not is_val and 'loss' in key,
-    'coherence': lambda key, is_val: not is_val and 'coherence' in key,
+    'coherence': lambda key, is_val: not is_val and key == 'coherence',
     'accuracy': lambda key, is_val: _is_accuracy(key) and key not in _NO_METRICS,
     'validation': lambda key, is_val: is_val and not _is_accuracy(key) and key not in _NO_METRICS,
 }
@@ -195,10 +196,10 @@ def _choose(runs: Dict[str, History], belongs: Callable[[str, bool], bool]) -> D
 
 def _draw_panel(axes: Axes, title: str, curves: Dict[str, tuple]) -> None:
     several_runs = len({number for _, _, number in curves.values()}) > 1
-    styles: Dict[str, str] = {}
+    lines, styles = ('-', '--', ':', '-.'), {}
     for index, (label, (curve, is_val, number)) in enumerate(curves.items()):
         # Of several runs each has its colour, and each quantity its line.
-        style = styles.setdefault(label.rsplit(': ', 1)[-1], ('-', '--', ':', '-.')[len(styles) % 4])
+        style = styles.setdefault(label.rsplit(': ', 1)[-1], lines[len(styles) % len(lines)])
         axes.plot(
             *zip(*curve),
             label=label,
@@ -211,6 +212,8 @@ def _draw_panel(axes: Axes, title: str, curves: Dict[str, tuple]) -> None:
         axes.set_ylim(-0.02, 1.02)
     axes.set_title(title)
     axes.set_xlabel('iteration')
+    # No common factor of ten above the axis: the epochs are written there.
+    axes.yaxis.set_major_formatter('{x:.4g}')
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
 
@@ -220,7 +223,6 @@ def _add_epochs(axes: Axes, iters_per_epoch: float) -> None:
         'top', functions=(lambda i: i / iters_per_epoch, lambda e: e * iters_per_epoch))
     epochs.set_xlabel('epoch', fontsize='small')
     epochs.tick_params(labelsize='small')
-    axes.set_title(axes.get_title(), pad=24)
 
 
 def _short_names(work_dirs: Sequence[Path]) -> List[str]:

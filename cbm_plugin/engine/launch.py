@@ -4,11 +4,10 @@ from typing import Dict, Optional
 
 import torch
 import torch.distributed
+from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.runner import Runner
-
-from mmaction.registry import RUNNERS
 
 from .user_errors import fail
 
@@ -53,4 +52,5 @@ def closing_block(title: str, metrics: Dict[str, float], places: Dict[str, Optio
     lines.update({key: place for key, place in places.items() if place is not None})
     width = max(map(len, lines), default=0)
     rule = '=' * 72
-    return '\n'.join([rule, title, *(f'  {key:{width}}  {text}' for key, text in lines.items()), rule])
+    body = [f'  {key:{width}}  {text}' for key, text in lines.items()]
+    return '\n'.join([rule, title, *body, rule])

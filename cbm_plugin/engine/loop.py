@@ -17,11 +17,12 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def run_epoch(self) -> None:
         """Train the rest of the current epoch."""
         done = self._iter - self._epoch * len(self.dataloader)
-        if done:
+        left = len(self.dataloader) - done
+        if done and left:
             self._skip(done)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        if done < len(self.dataloader):
+        if left:
             for idx, data_batch in enumerate(self.dataloader, start=done):
                 self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')

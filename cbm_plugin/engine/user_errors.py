@@ -1,7 +1,7 @@
 """Mistakes in a command or a config, told in one line instead of a traceback.
 
-Only what is known to be the user's is caught: a type or an option that stands in the config and that
-no registered class has. Everything else keeps its traceback.
+Only what is known to be the user's is caught: a type or an option that stands in the config and
+that no registered class has. Everything else keeps its traceback.
 """
 import difflib
 import inspect
@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, List, NoReturn, Optional, Tuple, Union
 
+import mmaction.registry
 import mmengine.registry
 from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import Registry
-
-import mmaction.registry
 
 
 def fail(message: str) -> NoReturn:
@@ -26,7 +25,7 @@ def fail(message: str) -> NoReturn:
 
 
 def load_config(path: Union[str, Path]) -> Config:
-    """Read a config file; a missing one, or a missing base of it, ends the program with a message."""
+    """Read a config file. A missing one, or a missing base of it, ends the program by `fail`."""
     path = Path(path)
     if not path.is_file():
         if not path.parent.is_dir():
@@ -50,26 +49,47 @@ def explain_user_errors(cfg: Config) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError) as error:
-        explanation = (_explain_unknown_type(error, cfg) if isinstance(error, KeyError) else
-                       _explain_unknown_option(error, cfg))
+        if isinstance(error, KeyError):
+            explanation = _explain_unknown_type(error, cfg)
+        else:
+            explanation = (_explain_unknown_optimizer(error, cfg)
+                           or _explain_unknown_option(error, cfg))
         if explanation is None:
             raise
         fail(explanation)
 
 
 def _explain_unknown_type(error: KeyError, cfg: Config) -> Optional[str]:
-    match = re.match(r'(\S+) is not in the (\S+)::(.+) registry\.', str(error.args[0] if error.args else ''))
+    message = str(error.args[0]) if error.args else ''
+    match = re.match(r'(\S+) is not in the (\S+)::(.+) registry\.', message)
     if not match:
         return None
     name, scope, registry_name = match.groups()
     places = [place for place, node in _nodes(cfg) if node.get('type') == name]
     if not places:
         return None
-    names = {known for registry in _registries() if registry.name == registry_name
-             for known in registry.module_dict}
-    remedy = _did_you_mean(name, names, 'none of a similar name is registered')
-    return (f'{places[0]}.type = {name!r} is not in the registry {registry_name!r} of {scope}: {remedy}. '
-            'A type of your own needs its module in custom_imports')
+    registries = [registry for registry in _registries() if registry.name == registry_name]
+    homes = [registry.scope for registry in registries if name in registry.module_dict]
+    if homes:
+        remedy = f'it is in that of {homes[0]}, set default_scope = {homes[0]!r}.'
+    else:
+        names = {known for registry in registries for known in registry.module_dict}
+        remedy = _did_you_mean(name, names, 'none of a similar name is registered.')
+    return (f'{places[0]}.type = {name!r} is not in the registry {registry_name!r} of {scope}: '
+            f'{remedy} (A type of your own needs its module in custom_imports.)')
+
+
+def _explain_unknown_optimizer(error: TypeError, cfg: Config) -> Optional[str]:
+    # MMEngine looks an optimizer up and inspects what it got without a look at whether it got any.
+    if 'None is not a callable object' not in str(error):
+        return None
+    for place, node in _nodes(cfg):
+        name = node.get('type')
+        if place.endswith('optimizer') and isinstance(name, str) and _find_class(name) is None:
+            known = mmengine.registry.OPTIMIZERS.module_dict
+            remedy = _did_you_mean(name, known, f'known are {", ".join(sorted(known))}')
+            return f'{place}.type = {name!r} is not a registered optimizer: {remedy}'
+    return None
 
 
 def _explain_unknown_option(error: TypeError, cfg: Config) -> Optional[str]:

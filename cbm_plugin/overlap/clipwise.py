@@ -146,6 +146,7 @@ def train_clips(model: Any, plans: Sequence[ClipPlan], forward_clip: ForwardClip
     previous: Optional[tuple] = None
     for clip in clips:
         last = clip.index == len(clips) - 1
+        optim_wrapper._inner_count = count  # each backward adds 1: the batch is one, not K
         handover = states.handover(clip)
         if handover is not None:
             clip = clip._replace(state_at=handover.state_at)
@@ -157,7 +158,6 @@ def train_clips(model: Any, plans: Sequence[ClipPlan], forward_clip: ForwardClip
             loss = task / len(clips) + coherence
         previous = (clip, output.probabilities.detach())
         states.keep(clip, output.state, handover)
-        optim_wrapper._inner_count = count  # the sequence is one iteration, not K
         optim_wrapper.backward(optim_wrapper.scale_loss(loss))
         logs.append({**log, 'coherence': distance.detach(), 'loss_coherence': coherence.detach(),
                      'loss': loss.detach()})

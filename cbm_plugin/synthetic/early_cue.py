@@ -4,8 +4,8 @@ from typing import Tuple
 import numpy as np
 import torch
 
-# A lit cell differs from noise by 4 standard deviations at each of its pixels, so that one frame of
-# the cue names the class beyond doubt: what is hard is only to remember it.
+# A lit cell differs from noise by 4 standard deviations at each of its pixels, so that one frame
+# of the cue names the class beyond doubt: what is hard is only to remember it.
 NOISE_STD = 0.5
 CUE_LEVEL = 2.0
 
@@ -19,9 +19,9 @@ def early_cue_sequences(num: int,
     """Sequences whose class shows only in their first frames; the others are noise.
 
     Each frame is divided into a grid of cells (for 4 classes: its quadrants). In the first
-    ``cue_frames`` frames the cell that stands for the class is lit. All else is Gaussian noise of one
-    distribution, whatever the class, so that a model that names the class at the last frame has
-    carried it through ``num_frames - cue_frames`` frames of noise.
+    ``cue_frames`` frames the cell that stands for the class is lit. All else is Gaussian noise of
+    one distribution, whatever the class, so that a model that names the class at the last frame
+    has carried it through ``num_frames - cue_frames`` frames of noise.
 
     Args:
         num: Number of sequences, N. Classes are balanced: their counts differ by 1 at most.
@@ -39,7 +39,8 @@ def early_cue_sequences(num: int,
             small for one cell of a pixel for each class.
     """
     if num < 1 or classes < 2:
-        raise ValueError(f'num={num} and classes={classes}: at least 1 sequence and 2 classes are needed')
+        raise ValueError(f'num={num} and classes={classes}: '
+                         'at least 1 sequence and 2 classes are needed')
     if not 1 <= cue_frames <= num_frames:
         raise ValueError(f'cue_frames={cue_frames} is not within 1..num_frames={num_frames}: '
                          'show the cue in at least 1 frame and at most in all')

@@ -1,12 +1,12 @@
 """Motion clips: real mp4 files of 8 classes that differ in nothing but their motion.
 
 A clip shows one shape on a textured background. The shape has four attributes: its horizontal and
-vertical place, its orientation and its size. Each attribute lives on a circle (the place wraps around the
-frame's borders, the orientation around a full turn, the size jumps from the largest back to the
-smallest), where it starts at a uniformly random phase. A class moves exactly one attribute in one
-direction at constant speed. A uniform phase that is moved along its circle stays uniform: so each
-single frame of a clip has the same distribution in every class, and only the order of the frames
-tells the classes apart.
+vertical place, its orientation and its size. Each attribute lives on a circle (the place wraps
+around the frame's borders, the orientation around a full turn, the size jumps from the largest
+back to the smallest), where it starts at a uniformly random phase. A class moves exactly one
+attribute in one direction at constant speed. A uniform phase that is moved along its circle stays
+uniform: so each single frame of a clip has the same distribution in every class, and only the order
+of the frames tells the classes apart.
 """
 import json
 import os
@@ -20,22 +20,24 @@ from typing import Dict, List, Union
 import cv2
 import numpy as np
 
+from .video import write_mp4
+
 CLASS_NAMES = ('shift_left', 'shift_right', 'shift_up', 'shift_down', 'rotate_clockwise',
                'rotate_counterclockwise', 'grow', 'shrink')
 
 ATTRIBUTES = ('x', 'y', 'orientation', 'size')
 
-# What each class moves (an index into ATTRIBUTES) and which way. Image coordinates: y grows downwards, so
-# a growing angle turns clockwise on the screen.
+# What each class moves (an index into ATTRIBUTES) and which way. Image coordinates: y grows
+# downwards, so a growing angle turns clockwise on the screen.
 CLASS_MOTIONS = ((0, -1), (0, +1), (1, -1), (1, +1), (2, +1), (2, -1), (3, +1), (3, -1))
 
-# Circles per frame. At 32 pixels and 16 frames the slowest shape moves 1 pixel, 11 degrees or 3% of its
-# size in a frame; the fastest, 2.6 pixels, 29 degrees or 8%: far from the half circle per frame where
-# a direction could be taken for its opposite.
+# Circles per frame. At 32 pixels the slowest shape moves 1 pixel, 11 degrees or 3% of its size in a
+# frame; the fastest, 2.6 pixels, 29 degrees or 8%: far from the half circle per frame where a
+# direction could be taken for its opposite.
 SPEEDS = (0.03, 0.08)
 
-# Distance from the shape's centre to its farthest point, as a share of the frame's side. The largest
-# still fits into the frame, so that a wrapped shape never meets itself.
+# Distance from the shape's centre to its farthest point, as a share of the frame's side. The
+# largest still fits into the frame, so that a wrapped shape never meets itself.
 RADII = (0.16, 0.40)
 
 FPS = 8
@@ -43,12 +45,13 @@ FPS = 8
 # Part of a set's parameters: raise it when the same parameters give other pixels than before.
 VERSION = 1
 
-# Widths that decord 0.6.0 cannot decode (it miscounts the bytes of a row that is not aligned); found by trying
-# all even widths from 8 to 258.
+# Widths that decord 0.6.0 cannot decode (it miscounts the bytes of a row that is not aligned);
+# found by trying all even widths from 8 to 258.
 _UNDECODABLE_WIDTHS = (8, 12, 16, 24, 48, 72)
 _MIN_SIZE = 32
 
-# cv2.fillPoly is off by up to a pixel of its canvas: 8 times finer leaves less than .1 of a frame's pixel.
+# cv2.fillPoly is off by up to a pixel of its canvas: 8 times finer leaves less than .1 of a frame's
+# pixel.
 _SUPERSAMPLING = 8
 _SHIFT_BITS = 6
 
@@ -71,8 +74,8 @@ def render_motion_clip(label: int,
     Args:
         label: Class, an index into :data:`CLASS_NAMES`.
         rng: Source of everything random in the clip.
-        num_frames: Number of frames T, at least 2. Default 16: the slowest motion still covers half of
-            its circle.
+        num_frames: Number of frames T, at least 2. Default 16: the slowest motion still covers
+            half of its circle.
         size: Height and width in pixels. Default 32: small enough to train on two CPU cores.
 
     Returns:
@@ -98,11 +101,11 @@ def make_motion_clips(root: Union[str, Path],
                       size: int = 32) -> Path:
     """Write a set of motion clips as mp4 files, or find the one written before.
 
-    A set lies in a folder of its own, ``root/<split>_<parameters>``, beside those of other parameters. It
-    appears there whole or not at all: it is written elsewhere and then renamed, so that an
-    interruption leaves nothing half done, and of two processes that make the same set at once the
-    second to finish takes the first one's. Clip number ``i`` depends on ``seed``, ``split`` and ``i``
-    alone (and on the frames' number and size), not on ``num_clips``.
+    A set lies in a folder of its own, ``root/<split>_<parameters>``, beside those of other
+    parameters. It appears there whole or not at all: it is written elsewhere and then renamed, so
+    that an interruption leaves nothing half done, and of two processes that make the same set at
+    once the second to finish takes the first one's. Clip number ``i`` depends on ``seed``,
+    ``split`` and ``i`` alone (and on the frames' number and size), not on ``num_clips``.
 
     Args:
         root: Folder for all sets; made when missing.
@@ -113,8 +116,8 @@ def make_motion_clips(root: Union[str, Path],
         size: Height and width in pixels; an even number from 32 on, but not 48 or 72 (decord).
 
     Returns:
-        Path of the set's annotation list, in MMAction2's format: ``clips/000000.mp4 0`` on each line, the
-        path relative to the folder that holds the list.
+        Path of the set's annotation list, in MMAction2's format: ``clips/000000.mp4 0`` on each
+        line, the path relative to the folder that holds the list.
 
     Raises:
         ValueError: If a parameter is out of its range.
@@ -125,7 +128,7 @@ def make_motion_clips(root: Union[str, Path],
         raise ValueError(f'num_clips={num_clips} and seed={seed}: '
                          'at least 1 clip and a seed of 0 or more are needed')
     if not split or Path(split).name != split:
-        raise ValueError(f'split={split!r} cannot name a folder: use a plain word such as \'train\'')
+        raise ValueError(f"split={split!r} cannot name a folder: use a plain word such as 'train'")
 
     manifest = dict(
         version=VERSION, split=split, num_clips=num_clips, seed=seed, num_frames=num_frames,
@@ -173,7 +176,7 @@ def shape_mask(outline: np.ndarray, phase: np.ndarray, size: int) -> np.ndarray:
     # Drawn about the middle and then rolled by whole pixels: the borders wrap by construction.
     whole, part = np.divmod(size * (phase[:2] - 0.5), 1)
     points = radius * outline @ turn.T + size / 2 + part
-    # fillPoly takes integers in units of 1 / 2**shift pixels, and the centre of the first pixel as 0.
+    # fillPoly takes integers in units of 1 / 2**shift pixels, with 0 at the first pixel's centre.
     fixed = np.rint((points * _SUPERSAMPLING - 0.5) * 2**_SHIFT_BITS).astype(np.int32)
     canvas = np.zeros((size * _SUPERSAMPLING, ) * 2, np.uint8)
     cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=_SHIFT_BITS)
@@ -186,11 +189,11 @@ def _draw_look(rng: np.random.Generator, size: int) -> tuple:
     tint = _mute(rng.uniform(60, 195, 3))
     noise = rng.standard_normal((size, size, 3))
     blur = rng.uniform(1.0, 2.5)
-    # Wrapped like everything else, so that no place in the frame is special. (GaussianBlur knows no
-    # wrapped border.)
+    # Wrapped like everything else, so that no place in the frame is special; padded, because
+    # GaussianBlur knows no wrapped border.
     margin = size // 2
-    noise = cv2.GaussianBlur(np.pad(noise, ((margin, margin), (margin, margin), (0, 0)), 'wrap'), (0, 0), blur)
-    noise = noise[margin:-margin, margin:-margin]
+    noise = np.pad(noise, ((margin, margin), (margin, margin), (0, 0)), 'wrap')
+    noise = cv2.GaussianBlur(noise, (0, 0), blur)[margin:-margin, margin:-margin]
     noise = np.clip(noise / noise.std(), -2.5, 2.5)
     # Mostly grey, for the reason that _mute() names.
     texture = _TEXTURE_STD * (0.7 * noise[..., :1] + 0.3 * noise)
@@ -247,8 +250,8 @@ def _check(label: int, num_frames: int, size: int) -> None:
         raise ValueError(f'num_frames={num_frames} shows no motion: use 2 or more')
     if size < _MIN_SIZE or size % 2 or size in _UNDECODABLE_WIDTHS:
         raise ValueError(
-            f'size={size}: mp4 needs an even size, the shapes one of {_MIN_SIZE} or more, and decord cannot '
-            'decode widths of 48 and 72. Use e.g. 32, 40, 56, 64, 96 or 112')
+            f'size={size}: mp4 needs an even size, the shapes one of {_MIN_SIZE} or more, and '
+            'decord cannot decode widths of 48 and 72. Use e.g. 32, 40, 56, 64, 96 or 112')
 
 
 def _is_finished(folder: Path, manifest: dict) -> bool:
@@ -274,25 +277,11 @@ def _write_set(folder: Path, manifest: dict) -> None:
         frames = render_motion_clip(
             label, np.random.default_rng(seeds), manifest['num_frames'], manifest['size'])
         name = f'clips/{index:06d}.mp4'
-        _write_mp4(folder / name, frames)
+        write_mp4(folder / name, frames, FPS)
         lines.append(f'{name} {label}\n')
         progress.update(index + 1)
     (folder / 'list.txt').write_text(''.join(lines))
     (folder / 'manifest.json').write_text(json.dumps(manifest, indent=2) + '\n')
-
-
-def _write_mp4(path: Path, frames: np.ndarray) -> None:
-    # mp4v is the one codec that every opencv wheel can write and every decord can read: the wheels carry
-    # no H.264 encoder.
-    height, width = frames.shape[1:3]
-    writer = cv2.VideoWriter(
-        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), FPS, (width, height))
-    if not writer.isOpened():
-        raise RuntimeError(f'OpenCV {cv2.__version__} cannot write {path} (mp4 with codec mp4v): it was built '
-                           'without FFmpeg. Install the opencv-python wheel, which has it')
-    for frame in frames:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
 
 
 def _move_into_place(made: Path, folder: Path, manifest: dict) -> None:

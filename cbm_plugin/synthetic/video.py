@@ -1,6 +1,5 @@
 """Writing real video files."""
 import os
-import tempfile
 from pathlib import Path
 from typing import Union
 
@@ -19,14 +18,13 @@ def write_mp4(path: Union[str, Path], frames: np.ndarray, fps: float = 8) -> Non
     """
     path = Path(path)
     height, width = frames.shape[1:3]
-    handle, temporary = tempfile.mkstemp(suffix='.mp4', dir=path.parent)
-    os.close(handle)
+    temporary = str(path.with_name(f'.{os.getpid()}_{path.name}'))
     writer = cv2.VideoWriter(temporary, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), fps,
                              (width, height))
     if not writer.isOpened():
-        os.remove(temporary)
-        raise RuntimeError(f'OpenCV {cv2.__version__} cannot write {path} (mp4, codec mp4v): it was '
-                           'built without FFmpeg. Install the opencv-python wheel, which has it')
+        raise RuntimeError(f'OpenCV {cv2.__version__} cannot write {path} (mp4, codec mp4v): it '
+                           'was built without FFmpeg, or the folder cannot be written to. Install '
+                           'the opencv-python wheel, which has FFmpeg')
     for frame in frames:
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()

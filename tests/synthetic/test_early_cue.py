@@ -5,7 +5,8 @@ import torch
 from cbm_plugin.synthetic import early_cue_sequences
 
 
-def nearest_class_mean(train: torch.Tensor, train_labels: torch.Tensor, test: torch.Tensor) -> torch.Tensor:
+def nearest_class_mean(train: torch.Tensor, train_labels: torch.Tensor,
+                       test: torch.Tensor) -> torch.Tensor:
     """Labels of the class means (in pixels) nearest to each test frame."""
     means = torch.stack([train[train_labels == label].mean(0) for label in train_labels.unique()])
     return torch.cdist(test.flatten(1), means.flatten(1)).argmin(1)

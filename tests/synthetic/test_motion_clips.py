@@ -1,6 +1,7 @@
 """Motion clips: only motion tells the classes apart, and the files hold what was drawn."""
 import json
 import multiprocessing
+import zlib
 from pathlib import Path
 
 import decord
@@ -8,13 +9,23 @@ import numpy as np
 import pytest
 
 from cbm_plugin.synthetic import CLASS_NAMES, make_motion_clips, motion_clips, render_motion_clip
-from cbm_plugin.synthetic.motion_clips import (ATTRIBUTES, RADII, SHAPES, SPEEDS, attribute_phases,
-                                               shape_mask)
+from cbm_plugin.synthetic.motion_clips import (
+    ATTRIBUTES,
+    RADII,
+    SHAPES,
+    SPEEDS,
+    attribute_phases,
+    shape_mask,
+)
 
-NUM_CLIPS = 1600
+NUM_CLIPS = 1000
 
 
-def draw(name: str, x: float = 0.5, y: float = 0.5, orientation: float = 0.0, shape_size: float = 0.9,
+def draw(name: str,
+         x: float = 0.5,
+         y: float = 0.5,
+         orientation: float = 0.0,
+         shape_size: float = 0.9,
          size: int = 64) -> np.ndarray:
     return shape_mask(SHAPES[name], np.array([x, y, orientation, shape_size]), size)
 
@@ -51,7 +62,8 @@ def ridge_accuracy(features: np.ndarray, labels: np.ndarray) -> float:
 @pytest.fixture(scope='module')
 def set_of_clips(tmp_path_factory):
     """Decoded frames ``(N, T, H, W, 3)`` and labels of one set."""
-    paths, labels = read_list(make_motion_clips(tmp_path_factory.mktemp('clips'), 'train', NUM_CLIPS, seed=0))
+    root = tmp_path_factory.mktemp('clips')
+    paths, labels = read_list(make_motion_clips(root, 'train', NUM_CLIPS, seed=0))
     return np.stack([decode(path) for path in paths]), labels
 
 
@@ -78,7 +90,8 @@ def test_every_attribute_of_a_frame_is_uniform_whatever_the_class(t):
     bins, draws = 10, 2000
     for label in range(len(CLASS_NAMES)):
         phases = np.stack([
-            attribute_phases(label, np.random.default_rng([label, i]), 16)[t] for i in range(draws)])
+            attribute_phases(label, np.random.default_rng([label, i]), 16)[t]
+            for i in range(draws)])
         for attribute in range(len(ATTRIBUTES)):
             counts = np.histogram(phases[:, attribute], bins, range=(0, 1))[0]
             expected = draws / bins
@@ -165,7 +178,7 @@ def test_decord_decodes_every_frame_with_small_loss(set_of_clips):
     assert frames.shape == (NUM_CLIPS, 16, 32, 32, 3)
     luma = motion_clips._LUMA
     for index in range(0, 64):
-        seeds = np.random.SeedSequence(0, spawn_key=(motion_clips.zlib.crc32(b'train'), index))
+        seeds = np.random.SeedSequence(0, spawn_key=(zlib.crc32(b'train'), index))
         drawn = render_motion_clip(labels[index], np.random.default_rng(seeds))
         assert psnr(frames[index], drawn) > 27
         assert psnr(frames[index] @ luma, drawn @ luma) > 35
@@ -214,7 +227,8 @@ def test_a_finished_set_is_not_written_again(tmp_path, monkeypatch):
     assert make_motion_clips(tmp_path, 'train', 8, seed=0, num_frames=2) == path
 
 
-@pytest.mark.parametrize('other', [dict(num_clips=9), dict(num_frames=3), dict(size=40), dict(seed=1)])
+@pytest.mark.parametrize(
+    'other', [dict(num_clips=9), dict(num_frames=3), dict(size=40), dict(seed=1)])
 def test_other_parameters_never_reuse_a_set(tmp_path, other):
     parameters = dict(split='train', num_clips=8, seed=0, num_frames=2, size=32)
     one = make_motion_clips(tmp_path, **parameters)
@@ -240,14 +254,14 @@ def test_a_manifest_of_other_parameters_is_not_believed(tmp_path):
 
 
 def test_an_interrupted_making_leaves_nothing_behind(tmp_path, monkeypatch):
-    write = motion_clips._write_mp4
+    write = motion_clips.write_mp4
 
-    def write_four(path, frames):
+    def write_four(path, frames, fps):
         if path.name == '000004.mp4':
             raise KeyboardInterrupt
-        write(path, frames)
+        write(path, frames, fps)
 
-    monkeypatch.setattr(motion_clips, '_write_mp4', write_four)
+    monkeypatch.setattr(motion_clips, 'write_mp4', write_four)
     with pytest.raises(KeyboardInterrupt):
         make_motion_clips(tmp_path, 'train', 8, seed=0, num_frames=2)
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,198 @@
+"""Train a recognizer (or any other model of MMAction2) from a config.
+
+    python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options key=value ...]
+
+The flags are those of MMAction2's tools/train.py. In addition a seed is always set (else a resumed
+run would draw other numbers), the model is tested at the end where the config says
+``test_after_train = True``, and the last lines name the accuracy, the checkpoint and the curves.
+"""
+import argparse
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before they are imported
+
+# isort: split
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.device import is_cuda_available, is_mlu_available, is_npu_available
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from cbm_plugin.engine.launch import (
+    build_runner,
+    closing_block,
+    init_cpu_process_group,
+    leave_process_group,
+    set_work_dir,
+)
+from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
+
+
+def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a model from a config')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help='where to write logs and checkpoints (default: work_dir of the config, else '
+        'work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        type=str,
+        const='auto',
+        help='go on from this checkpoint, or, without a path, from the latest in the work dir')
+    parser.add_argument('--amp', action='store_true', help='train in automatic mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by batch size / the config's auto_scale_lr.base_batch_size")
+    parser.add_argument(
+        '--seed', type=int, default=None,
+        help="random seed (default: that of the run to resume, else the config's, else 0)")
+    parser.add_argument(
+        '--diff-rank-seed', action='store_true', help='add the rank to the seed of each process')
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms only')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='change entries of the config: key=value, with dots for nested keys '
+        '(train_dataloader.batch_size=8); lists as key="[a,b]" or key=a,b, nested as '
+        'key="[(a,b),(c,d)]", quoted and without white space')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes, if there are several')
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help='set by older launchers')
+    return parser.parse_args(argv)
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Write the flags into the config, and return it. What contradicts it ends the program."""
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.launcher = args.launcher
+    set_work_dir(cfg, args.work_dir, args.config)
+    if args.amp:
+        _switch_amp_on(cfg)
+    if args.resume is not None:
+        if args.resume != 'auto' and '://' not in args.resume and not Path(args.resume).is_file():
+            fail(f'there is no checkpoint {args.resume} to resume from: '
+                 'give an existing file, or --resume alone for the latest in the work dir')
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if cfg.get('auto_scale_lr') is None:
+            fail(f'--auto-scale-lr: {args.config} does not say for which batch size its learning '
+                 'rate is meant: add auto_scale_lr = dict(base_batch_size=...)')
+        cfg.auto_scale_lr.enable = True
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    _set_randomness(cfg, args)
+    if cfg.get('test_after_train') and cfg.get('test_dataloader') is None:
+        fail('test_after_train = True, but there is no test_dataloader: add one, with test_cfg and '
+             'test_evaluator, or leave test_after_train out')
+    return cfg
+
+
+def _switch_amp_on(cfg: Config) -> None:
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+        fail(f'--amp replaces an OptimWrapper, but optim_wrapper.type is {wrapper!r}: '
+             'leave --amp out, or set its precision in the config')
+    if not _amp_device_available():
+        fail('--amp: mixed precision needs a GPU (CUDA, NPU or MLU), and this machine shows none: '
+             'leave --amp out')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _amp_device_available() -> bool:
+    return is_cuda_available() or is_npu_available() or is_mlu_available()
+
+
+def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
+    """Set a seed in any case: --seed, else that of the resumed run, else the config's, else 0.
+
+    Without one MMEngine draws a new one at each start. The resumed run's goes before the config's,
+    because it may have been started with --seed: MMEngine takes it from the checkpoint too, but
+    only after the samplers were built.
+    """
+    randomness = dict(cfg.get('randomness') or {})
+    seeds = [args.seed, _seed_of_checkpoint(cfg) if cfg.get('resume') else None,
+             randomness.get('seed'), 0]
+    randomness['seed'] = next(seed for seed in seeds if seed is not None)
+    if args.diff_rank_seed:
+        randomness['diff_rank_seed'] = True
+    if args.deterministic:
+        randomness['deterministic'] = True
+    cfg.randomness = randomness
+
+
+def _seed_of_checkpoint(cfg: Config) -> Optional[int]:
+    """The seed in the checkpoint that the runner is going to resume from."""
+    path = cfg.get('load_from') or _latest_checkpoint(cfg.work_dir)
+    if path is None or not Path(path).is_file():
+        return None
+    try:
+        meta = torch.load(path, map_location='cpu', weights_only=True).get('meta', {})
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        return None  # the runner will say what is wrong with it
+    return meta.get('seed')
+
+
+def _latest_checkpoint(work_dir: str) -> Optional[str]:
+    """What MMEngine's CheckpointHook noted as the last one that it saved."""
+    note = Path(work_dir) / 'last_checkpoint'
+    return note.read_text().strip() if note.is_file() else None
+
+
+def _last_words(runner: Runner, tested: Optional[Dict[str, float]], seconds: float) -> str:
+    """Accuracy, checkpoint and curves of a finished training."""
+    hub = runner.message_hub
+    metrics = {f'test {key}': value for key, value in (tested or {}).items()}
+    if not metrics:
+        metrics = {
+            f'val {key[len("val/"):]}': float(curve.current())
+            for key, curve in hub.log_scalars.items()
+            if key.startswith('val/') and key not in ('val/time', 'val/data_time')
+        }
+    curves = Path(runner.work_dir) / 'curves.png'
+    minutes, rest = divmod(round(seconds), 60)
+    return closing_block(
+        f'Trained {runner.epoch} epochs ({runner.iter} iterations); '
+        f'this start took {minutes} min {rest} s',
+        metrics,
+        {
+            'checkpoint': _latest_checkpoint(runner.work_dir),
+            'best': hub.runtime_info.get('best_ckpt'),
+            'curves': str(curves) if curves.is_file() else None,
+        })
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    args = parse_args(argv)
+    # The launchers of PyTorch before 2.0 set the flag, MMEngine reads the variable.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = merge_args(load_config(args.config), args)
+    init_cpu_process_group(args.launcher)
+    start = time.monotonic()
+    with explain_user_errors(cfg):
+        runner = build_runner(cfg)
+        runner.train()
+        tested = runner.test() if cfg.get('test_after_train') else None
+    if is_main_process():
+        print(_last_words(runner, tested, time.monotonic() - start), flush=True)
+    leave_process_group()
+
+
+if __name__ == '__main__':
+    main()
