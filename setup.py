@@ -1,5 +1,8 @@
-"""Packaging. A built wheel carries configs, tools and the version table in ``cbm_plugin/.mim``, where
-OpenMMLab's installer looks for them; a checkout and an editable install use them where they lie."""
+"""Packaging.
+
+A built wheel carries configs, tools and the version table in ``cbm_plugin/.mim``, where OpenMMLab's
+installer looks for them. A checkout and an editable install use them where they lie.
+"""
 import re
 import runpy
 import shutil
@@ -11,7 +14,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 SHIPPED = ('configs', 'tools', 'requirements', 'model-index.yml')
-NOT_SHIPPED = shutil.ignore_patterns('__pycache__', '*.pyc', 'setup')  # tools/setup serves checkouts
+NOT_SHIPPED = shutil.ignore_patterns('__pycache__', '*.pyc', 'setup')  # that serves checkouts
 VERSIONS = runpy.run_path(str(ROOT / 'cbm_plugin' / 'versions.py'))
 
 

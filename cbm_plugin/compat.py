@@ -46,7 +46,7 @@ def _treat(fault: Fault) -> Absorbed:
         present = fault.present()
         if present:
             fault.absorb()
-    except Exception as error:  # a broken package must not break the import of what does not need it
+    except Exception as error:  # a broken package must not break what does not need it
         reason = f'{type(error).__name__}: {error}'
         return Absorbed(fault.name, fault.issue, present, False, reason)
     return Absorbed(fault.name, fault.issue, present, present)
@@ -115,8 +115,8 @@ class MissingDRN:
             f'{folder}')
 
 
-# mmaction2 1.2.0 imports importlib_metadata (mmaction/utils/dependency.py) without requiring it. No
-# upstream issue is known to us. Since Python 3.8 the standard library has the same under another name.
+# mmaction2 1.2.0 imports importlib_metadata (mmaction/utils/dependency.py) without requiring it. We
+# know of no upstream issue. Since Python 3.8 the standard library has the same, importlib.metadata.
 
 
 def _importlib_metadata_is_missing() -> bool:
@@ -129,9 +129,10 @@ def _stand_in_for_importlib_metadata() -> None:
     sys.modules['importlib_metadata'] = importlib.metadata
 
 
-# mmengine#1655: mmengine 0.10.7 calls torch.load without weights_only, which is True by default from
-# torch 2.6 on, and then refuses MMEngine's own checkpoints: their message hub holds HistoryBuffers
-# and numpy scalars. We allow exactly these, and never load with weights_only=False.
+# mmengine#1655: mmengine 0.10.7 calls torch.load without weights_only. From torch 2.6 on that means
+# True, which refuses MMEngine's own checkpoints: their message hub holds HistoryBuffers and numpy
+# scalars, a one-cycle schedule the function of its curve. We allow exactly these, and never load
+# with weights_only=False.
 
 HISTORY_STATISTICS = ('mean', 'min', 'max', 'current')
 ANNEALINGS = ('_annealing_cos', '_annealing_linear')
@@ -147,7 +148,7 @@ def restricted_getattr(owner: Any, name: str) -> Any:
 
     Pickle writes HistoryBuffer's methods as ``getattr(HistoryBuffer, 'mean')``, and the curve of a
     one-cycle learning rate as ``getattr(OneCycleParamScheduler, '_annealing_cos')``. With the real
-    getattr a crafted file reaches ``__globals__``, and rewrites the globals of any module from there.
+    getattr a crafted file reaches ``__globals__``, and from there rewrites any module's globals.
 
     Raises:
         pickle.UnpicklingError: any other object or name.

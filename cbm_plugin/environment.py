@@ -209,7 +209,7 @@ def _complain(report: Report, package: Package, found: dict[str, str], error: Ex
 
 
 def _repair(report: Report, distributions: Sequence[str]) -> None:
-    """Install again what is there and broken: at the tested version where its own, or another's, differs."""
+    """Install again what is there and broken, and the tested version of what differs."""
     others = [name for package in PACKAGES[1:] if report.counts(package.role)
               for name in package.distributions]  # never touch somebody's torch for another's sake
     for names in (distributions, others):
@@ -272,7 +272,7 @@ def _read_a_video() -> str:
     from decord import VideoReader
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, 'video.mp4'))
-        writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'mp4v'), 5, (64, 64))
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*'mp4v'), 5, (64, 64))
         for brightness in (0, 128, 255):
             writer.write(np.full((64, 64, 3), brightness, dtype=np.uint8))
         writer.release()

@@ -22,7 +22,7 @@ def canonical(name: str) -> str:
 
 
 def table_path() -> Path:
-    """The table: in the package where that was installed from a wheel, else beside it in a checkout.
+    """The table: inside the package, if that came from a wheel, else beside it in the checkout.
 
     Raises:
         FileNotFoundError: neither is there.

@@ -50,22 +50,22 @@ def installed(wheel, tmp_path_factory):
     return folder
 
 
-def files(folder):
-    return {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob('*')
-            if path.is_file() and '__pycache__' not in path.parts}
+def files(root, folder):
+    return {path.relative_to(root).as_posix() for path in (root / folder).rglob('*')
+            if path.is_file()}
 
 
-def test_the_wheel_carries_all_configs_and_tools_and_the_table_of_versions(wheel):
+def test_the_wheel_carries_all_configs_and_tools_and_the_table_of_versions(source, wheel):
     carried = set(zipfile.ZipFile(wheel).namelist())
-    expected = files('configs') | {f for f in files('tools') if not f.startswith('tools/setup/')}
+    expected = files(source, 'configs') | files(source, 'tools') - files(source, 'tools/setup')
     expected.add('requirements/tested.txt')
     assert {f'cbm_plugin/.mim/{file}' for file in expected} <= carried
 
 
-def test_the_wheel_carries_every_module_and_none_that_was_deleted(wheel):
+def test_the_wheel_carries_every_module_and_none_that_was_deleted(source, wheel):
     carried = {name for name in zipfile.ZipFile(wheel).namelist()
                if name.endswith('.py') and not name.startswith('cbm_plugin/.mim/')}
-    assert carried == {file for file in files('cbm_plugin') if file.endswith('.py')}
+    assert carried == {file for file in files(source, 'cbm_plugin') if file.endswith('.py')}
 
 
 def test_the_wheel_forces_neither_torch_nor_mmcv_nor_mmdet_nor_numpy(wheel):
@@ -81,7 +81,8 @@ def test_the_report_of_an_installed_wheel_reads_the_table_in_it(installed):
     code = (f'import sys; sys.path.insert(0, {str(installed)!r})\n'
             'from cbm_plugin import environment, versions\n'
             'print(versions.table_path()); sys.exit(environment.main([]))')
-    run = subprocess.run([sys.executable, '-c', code], cwd=installed, text=True, capture_output=True)
+    run = subprocess.run([sys.executable, '-c', code], cwd=installed, text=True,
+                         capture_output=True)
     table = installed / 'cbm_plugin' / '.mim' / 'requirements' / 'tested.txt'
     assert run.stdout.splitlines()[0] == str(table)
     assert f'tested versions from {table}' in run.stdout

@@ -5,7 +5,7 @@ In a config: ``custom_imports = dict(imports=['cbm_plugin.recognition'])``.
 from .. import engine, overlap  # noqa: F401  (registers their parts)
 from .aggregation import AGGREGATIONS, aggregate
 from .dataset import CheckedVideoDataset, MotionClips, VideoFaultHook
-from .frame_features import VGG, SmallConvNet, feature_maps
+from .frame_features import MmcvVGG, SmallConvNet, feature_maps
 from .head import RecurrentHead
 from .neck import RecurrentNeck
 from .preprocessor import SequencePreprocessor
@@ -15,5 +15,5 @@ from .transforms import AddMotionChannels, FreezeFrame
 __all__ = [
     'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FreezeFrame', 'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
-    'SmallConvNet', 'VGG', 'VideoFaultHook', 'aggregate', 'feature_maps',
+    'MmcvVGG', 'SmallConvNet', 'VideoFaultHook', 'aggregate', 'feature_maps',
 ]

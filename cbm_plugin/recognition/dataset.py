@@ -54,8 +54,8 @@ class CheckedVideoDataset(VideoDataset):
         """Read and check the list."""
         if not os.path.isfile(self.ann_file):
             raise FileNotFoundError(
-                f'the list of videos {self.ann_file} does not exist: set data_root (for a config of '
-                'ours: --cfg-options data_root=DIR) or ann_file')
+                f'the list of videos {self.ann_file} does not exist: set ann_file, or, with our '
+                'config for a folder of videos, DATA_ROOT=DIR in the environment')
         if not self.multi_class:
             self._check_lines()
         videos = super().load_data_list()

@@ -64,8 +64,8 @@ def _to_nchw(features: Tensor, shape: str) -> Tensor:
     return features
 
 
-@MODELS.register_module(name='mmcv.VGG')
-class VGG(BaseModule):
+@MODELS.register_module()
+class MmcvVGG(BaseModule):
     """mmcv's VGG, which stands in no registry; parameter names are torchvision's.
 
     Args:

@@ -26,7 +26,7 @@ class RecurrentRecognizer(BaseRecognizer):
     sequences.
 
     Args:
-        backbone: a 2D backbone of MMAction2, ``mmcv.VGG``, ``timm.NAME`` or ``torchvision.NAME``.
+        backbone: a 2D backbone of MMAction2, ``MmcvVGG``, ``timm.NAME`` or ``torchvision.NAME``.
         cls_head: a :class:`~cbm_plugin.recognition.head.RecurrentHead`.
         neck: a :class:`~cbm_plugin.recognition.neck.RecurrentNeck`. Default None: no recurrence;
             the mean of the frames' logits is the temporal mean baseline.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def remove_damaged(site_packages: Path) -> list[str]:
-    """Remove what is damaged, so that pip installs it anew. Returns the names of what was removed."""
+    """Remove what is damaged, so that pip installs it anew. Returns the names of it."""
     records = {info: recorded_files(info) for info in sorted(site_packages.glob('*.dist-info'))}
     damaged = [info for info, files in records.items()
                if not files or not all(file.exists() for file in files)]

@@ -40,7 +40,8 @@ def main() -> None:
 def key(mmcv: str) -> str:
     """Names all that the compiled operators depend on: two wheels with one key are alike."""
     import torch
-    cuda = torch.cuda.is_available() or os.environ.get('FORCE_CUDA') == '1'  # as mmcv's setup.py asks
+    # mmcv's setup.py asks the same
+    cuda = torch.cuda.is_available() or os.environ.get('FORCE_CUDA') == '1'
     device = f'cuda{torch.version.cuda}' if cuda else 'cpu'
     platform = re.sub(r'\W', '_', sysconfig.get_platform())
     python = sys.implementation.cache_tag
@@ -117,7 +118,8 @@ def show_life(process: subprocess.Popen, log: Path, started: float) -> None:
             process.wait(LIFE_SIGN_SECONDS)
             return
         except subprocess.TimeoutExpired:
-            steps = re.findall(r'\[(\d+)/(\d+)\]', log.read_text(encoding='utf-8', errors='replace'))
+            text = log.read_text(encoding='utf-8', errors='replace')
+            steps = re.findall(r'\[(\d+)/(\d+)\]', text)  # as ninja counts
             done = f', {steps[-1][0]} of {steps[-1][1]} files' if steps else ''
             say(f'  still compiling: {minutes(time.monotonic() - started)}{done}')
 

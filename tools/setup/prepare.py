@@ -10,7 +10,6 @@ import argparse
 import fcntl
 import hashlib
 import json
-import os
 import platform
 import re
 import runpy
@@ -206,7 +205,7 @@ class Environment:
         return (f'torch=={requirement}' if requirement[0].isdigit() else requirement), index
 
     def constrain(self, torch: str | None = None) -> None:
-        """Write pip's constraints: the tested versions, with the chosen torch in place of theirs."""
+        """Write pip's constraints: the tested versions, but the chosen torch."""
         text = (REQUIREMENTS / 'tested.txt').read_text(encoding='utf-8')
         text = re.sub(r'^torch==.*$', f'torch=={torch}' if torch else '', text, flags=re.MULTILINE)
         self.constraints.write_text(text, encoding='utf-8')
