@@ -5,7 +5,7 @@ TORCH ?=
 TORCH_INDEX ?=
 ENV ?=
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cbm_plugin
-CONFIG ?= configs/recognition/cbm15_scratch_1xb32-16x1x1-14e_motion-clips-rgb.py
+CONFIG ?= configs/recognition/cbm15_scratch_1xb32-6to10x1x2-10e_motion-clips-rgb.py
 WORK_DIR ?= work_dirs/$(basename $(notdir $(CONFIG)))
 ARGS ?=
 

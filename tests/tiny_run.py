@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 ROOT = Path(__file__).parents[1]
-DEFAULT = ROOT / 'configs/recognition/cbm15_scratch_1xb32-16x1x1-14e_motion-clips-rgb.py'
+DEFAULT = ROOT / 'configs/recognition/cbm15_scratch_1xb32-6to10x1x2-10e_motion-clips-rgb.py'
 
 
 def tiny_config(folder: Path, name: str = 'run', **options: Any) -> Config:

@@ -4,9 +4,8 @@ from typing import Any, Dict
 import torch
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
+from mmengine.registry import MODEL_WRAPPERS  # the runner asks this one by name, not MMAction2's
 from torch import Tensor
-
-from ..registry import MODEL_WRAPPERS
 
 
 @MODEL_WRAPPERS.register_module()

@@ -6,7 +6,7 @@ sequence_length = 16  # frames of each video
 train_pipeline = [
     dict(type='DecordInit'),
     # the paper's sampler: random lengths, random starts, the overlaps tied together by the loss
-    dict(type='SampleOverlapClips', num_clips=2, min_len=6, max_len=12, min_overlap=2),
+    dict(type='SampleOverlapClips', num_clips=2, min_len=6, max_len=10, min_overlap=2),
     dict(type='DecordDecode'),
     dict(type='FormatShape', input_format='NCHW'),
     dict(type='PackActionInputs', algorithm_keys=('clip_plan',)),

@@ -1,5 +1,5 @@
 """Adam, one cycle of the learning rate over the whole run: what trains 15 layers from scratch."""
-max_epochs = 14
+max_epochs = 10
 
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='ValLoop')

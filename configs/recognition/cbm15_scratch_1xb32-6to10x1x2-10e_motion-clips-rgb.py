@@ -17,7 +17,8 @@ model = dict(
         shortcuts=5,  # identity shortcut and 2x2 pool every 5 layers
         pool_after=5),
     cls_head=dict(
-        type='RecurrentHead', num_classes=8, in_channels=channels, dropout_ratio=0.0, topk=(1, 2)))
+        type='RecurrentHead', num_classes=8, in_channels=channels, dropout_ratio=0.0, init_std=0.2,
+        topk=(1, 2)))
 
 custom_hooks = _base_.custom_hooks + [
     # clips start from a zero state and agree on the frames they share

@@ -1,5 +1,5 @@
 """The control of the default: the same network sees one frame, repeated."""
-_base_ = 'cbm15_scratch_1xb32-16x1x1-14e_motion-clips-rgb.py'
+_base_ = 'cbm15_scratch_1xb32-6to10x1x2-10e_motion-clips-rgb.py'
 
 train_pipeline = _base_.train_pipeline
 train_pipeline.insert(3, dict(type='FreezeFrame'))
