@@ -54,3 +54,15 @@ def test_two_processes_train_clip_by_clip(folder: Path) -> None:
                    '--master_port=29533', ROOT / 'tools/train.py', DEFAULT, '--launcher', 'pytorch',
                    '--work-dir', 'two', *cfg_options(folder)], folder)
     assert 'loss_coherence' in printed and (folder / 'two/epoch_1.pth').is_file()
+
+
+def test_seeds_are_trained_in_turn_and_put_into_one_table(folder: Path) -> None:
+    for seed in (0, 1):  # two finished runs: what is there is not run again
+        made = folder / 'seeds' / DEFAULT.stem / f'seed{seed}'
+        run([sys.executable, ROOT / 'tools/train.py', DEFAULT, '--work-dir', made, '--seed', seed,
+             *cfg_options(folder)], folder)
+    printed = run([sys.executable, ROOT / 'tools/analysis_tools/train_seeds.py', DEFAULT,
+                   '--seeds', 0, 1, '--work-dir', 'seeds', '--chance', 0.125], folder)
+    row = printed.strip().splitlines()[-1]
+    assert row.startswith(f'| {DEFAULT.stem} | 2 |')
+    assert (folder / 'seeds/seeds.md').read_text().strip().endswith(row)
