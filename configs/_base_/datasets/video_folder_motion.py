@@ -9,17 +9,17 @@ num_classes = int('{{$NUM_CLASSES:6}}')
 frame_interval = 3  # 10 items a second at 30 fps
 motion = dict(
     type='AddMotionChannels', kinds=('frame', 'background'), keep_colour=False,
-    gamma=0.4,  # dark video: makes people visible; 1 for daylight
-    gain=2.0)
+    gamma=0.4)  # dark video: makes people visible; 1 for daylight
 motion_channels = 2
+shrink = dict(type='Resize', scale=(64, 64), keep_ratio=False, interpolation='area')
 
 train_pipeline = [
     dict(type='DecordInit'),
     dict(type='SampleOverlapClips', num_clips=2, min_len=8, max_len=12, min_overlap=3,
          frame_interval=frame_interval, short='whole'),
     dict(type='DecordDecode'),
-    dict(type='Resize', scale=(72, 72), keep_ratio=False),
-    dict(type='RandomCrop', size=64),
+    dict(type='RandomResizedCrop', area_range=(0.4, 1.0), aspect_ratio_range=(0.75, 1.33)),
+    shrink,
     dict(type='Flip', flip_ratio=0.5),
     motion,
     dict(type='FormatShape', input_format='NCHW'),
@@ -29,8 +29,7 @@ val_pipeline = [
     dict(type='DecordInit'),
     dict(type='SampleSequence', frame_interval=frame_interval),
     dict(type='DecordDecode'),
-    dict(type='Resize', scale=(72, 72), keep_ratio=False),
-    dict(type='CenterCrop', crop_size=64),
+    shrink,
     motion,
     dict(type='FormatShape', input_format='NCHW'),
     dict(type='PackActionInputs'),

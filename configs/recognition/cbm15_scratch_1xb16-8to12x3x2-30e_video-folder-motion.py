@@ -20,11 +20,11 @@ model = dict(
         pool_after=5),
     cls_head=dict(
         type='RecurrentHead', num_classes=_base_.num_classes, in_channels=channels,
-        dropout_ratio=0.2, init_std=0.2, topk=1))
+        dropout_ratio=0.5, init_std=0.2, topk=1))
 
-max_epochs = 40  # 150 videos: an epoch is ten updates
+max_epochs = 30  # 150 videos: an epoch is ten updates
 train_cfg = dict(max_epochs=max_epochs, val_interval=5)
-optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
+optim_wrapper = dict(optimizer=dict(type='AdamW', weight_decay=1e-3))
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True)
