@@ -1,4 +1,5 @@
 """The built wheel, and the set-up that installs it: tools/setup."""
+import os
 import shutil
 import subprocess
 import sys
@@ -134,10 +135,31 @@ def test_what_was_cut_short_is_removed_and_what_is_whole_stays(tmp_path):
                                               tmp_path / '~stash'))
 
 
+def compile_mmcv(cache, version, **environment):
+    return subprocess.run([sys.executable, ROOT / 'tools' / 'setup' / 'mmcv_wheel.py',
+                           '--mmcv', version, '--cache', cache], text=True, capture_output=True,
+                          env={**os.environ, 'PIP_NO_INDEX': '1', **environment})
+
+
+def test_a_compiled_wheel_is_kept_whole_and_not_compiled_again(tmp_path):
+    source = tmp_path / 'mmcv-0.0.0'
+    (source / 'mmcv').mkdir(parents=True)
+    (source / 'mmcv' / '__init__.py').touch()
+    (source / 'mmcv' / '_ext.py').touch()
+    (source / 'setup.py').write_text('from setuptools import setup\n'
+                                     'setup(name="mmcv", version="0.0.0", packages=["mmcv"])\n')
+    shutil.make_archive(str(source), 'gztar', tmp_path, source.name)
+    first = compile_mmcv(tmp_path / 'cache', '0.0.0', PIP_FIND_LINKS=str(tmp_path))
+    assert first.returncode == 0, first.stderr
+    folder = Path(first.stdout.strip())
+    assert folder.parent == tmp_path / 'cache' / 'wheels'
+    assert [path.name for path in folder.iterdir()] == ['mmcv-0.0.0-py3-none-any.whl']
+    second = compile_mmcv(tmp_path / 'cache', '0.0.0', PIP_FIND_LINKS='nowhere')
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+
+
 def test_a_failed_compilation_leaves_no_wheel_behind(tmp_path):
-    run = subprocess.run([sys.executable, ROOT / 'tools' / 'setup' / 'mmcv_wheel.py',
-                          '--mmcv', '0.0.0.dev0', '--cache', tmp_path], text=True,
-                         capture_output=True, env={'PIP_NO_INDEX': '1', 'PATH': ''})
+    run = compile_mmcv(tmp_path, '0.0.0.dev0')
     assert run.returncode != 0
     assert 'mmcv 0.0.0.dev0 could not be compiled' in run.stderr
     assert [path.suffix for path in (tmp_path / 'wheels').iterdir()] == ['.lock']

@@ -2,9 +2,10 @@
 from pathlib import Path
 from typing import Any, Optional
 
-import cbm_plugin  # noqa: F401  (absorbs upstream faults)
 from mmengine.config import Config
 from mmengine.runner import Runner
+
+import cbm_plugin  # noqa: F401  (absorbs upstream faults)
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / 'configs/recognition/cbm15_scratch_1xb32-6to10x1x2-10e_motion-clips-rgb.py'
@@ -43,8 +44,8 @@ def tiny_config(folder: Path, name: str = 'run', **options: Any) -> Config:
 def cfg_options(folder: Path, **options: Any) -> list:
     """The same cut as command line arguments for ``tools/train.py``."""
     values = {
-        'model.backbone.channels': '"(4,)"', 'model.neck.in_channels': 4,
-        'model.neck.hidden_channels': '"[4,4]"', 'model.neck.shortcuts': 2,
+        'model.backbone.channels': '(4,)', 'model.neck.in_channels': 4,
+        'model.neck.hidden_channels': '[4,4]', 'model.neck.shortcuts': 2,
         'model.neck.pool_after': 2, 'model.cls_head.in_channels': 4, 'train_cfg.max_epochs': 1,
         'param_scheduler.0.total_steps': 1, 'default_hooks.logger.interval': 1}
     for split, number in (('train', 8), ('val', 8), ('test', 8)):
@@ -54,7 +55,7 @@ def cfg_options(folder: Path, **options: Any) -> list:
                        f'{split}_dataloader.num_workers': 0,
                        f'{split}_dataloader.persistent_workers': False})
     values.update(options)
-    return ['--cfg-options', *(f'{key}={str(value).strip(chr(34))}' for key, value in values.items())]
+    return ['--cfg-options', *(f'{key}={value}' for key, value in values.items())]
 
 
 def train(cfg: Config, resume_from: Optional[Path] = None) -> Runner:

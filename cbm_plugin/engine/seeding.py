@@ -1,8 +1,8 @@
 """Randomness as a function of what is being computed, not of what was computed before.
 
-In the data: of (seed, epoch, sample index). In the model: of (seed, iteration, rank). So nothing has
-to be saved for a resumed run to repeat the draws of an uninterrupted one, whatever the number of
-workers.
+In the data: of (seed, epoch, sample index). In the model: of (seed, iteration, rank). So nothing
+has to be saved for a resumed run to repeat the draws of an uninterrupted one, whatever the number
+of workers.
 """
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""Idea 1, the Context Bridge Module, and the recurrent layers it is compared with. Plain PyTorch."""
+"""Idea 1, the Context Bridge Module, beside the recurrent layers of the field. Plain PyTorch."""
 from .bridge import Bridge
 from .build import LAYERS, layer_factory
 from .cbm import CBM

@@ -3,8 +3,14 @@ from typing import Callable, Optional
 
 from torch import Tensor, nn
 
-from .norm import (ACTIVATIONS, Norm, build_norm, check_activation, check_statistics,
-                   normalise_sequence)
+from .norm import (
+    ACTIVATIONS,
+    Norm,
+    build_norm,
+    check_activation,
+    check_statistics,
+    normalise_sequence,
+)
 from .recurrent import projection
 from .sequence import per_frame
 

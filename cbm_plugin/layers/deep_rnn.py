@@ -7,8 +7,16 @@ from .bridge import Bridge
 from .build import layer_factory
 from .norm import Norm
 from .recurrent import shapes
-from .sequence import (Lengths, State, check_lengths, per_frame, restore_steps, trim_steps,
-                       valid_mask, zero_padding)
+from .sequence import (
+    Lengths,
+    State,
+    check_lengths,
+    per_frame,
+    restore_steps,
+    trim_steps,
+    valid_mask,
+    zero_padding,
+)
 
 Span = Tuple[int, int]
 
@@ -22,6 +30,7 @@ class DeepRNN(nn.Module):
         in_channels: C of the input.
         hidden_channels: C after each layer; its length is the depth.
         layer: ``dict(type=..., **options)`` of :func:`~cbm_plugin.layers.build.layer_factory`.
+            Default None: CBM layers with their defaults.
         first_layer: options in which layer 1 differs (the standalone model's stem).
         downsample_at: layers whose R has stride 2.
         shortcuts: how many layers each shortcut spans (5: layers 1 to 5, 6 to 10, ...), or the
@@ -31,7 +40,7 @@ class DeepRNN(nn.Module):
         shortcut_norm: default ``'BN'``, the paper's.
         pool_after: so many layers, or the layers themselves, after which maps are max-pooled
             (after the shortcut is added). Default None: never.
-        pool: arguments of :class:`torch.nn.MaxPool2d`. Default 2x2 in ceil mode, the paper's.
+        pool: arguments of :class:`torch.nn.MaxPool2d`. Default None: 2x2 in ceil mode, the paper's.
         statistics: of the shortcuts' batch norm, see
             :func:`~cbm_plugin.layers.norm.normalise_sequence`.
 
@@ -40,11 +49,11 @@ class DeepRNN(nn.Module):
     """
 
     def __init__(self, in_channels: int, hidden_channels: Sequence[int],
-                 layer: dict = dict(type='CBM'), *, first_layer: Optional[dict] = None,
+                 layer: Optional[dict] = None, *, first_layer: Optional[dict] = None,
                  downsample_at: Sequence[int] = (),
                  shortcuts: Union[int, Sequence[Span], None] = None, shortcut: str = 'identity',
                  shortcut_norm: Norm = 'BN', pool_after: Union[int, Sequence[int], None] = None,
-                 pool: dict = dict(kernel_size=2, ceil_mode=True),
+                 pool: Optional[dict] = None,
                  statistics: str = 'sequence') -> None:
         super().__init__()
         depth = len(hidden_channels)
@@ -60,7 +69,7 @@ class DeepRNN(nn.Module):
         widths = [in_channels, *hidden_channels]
         self.layers = nn.ModuleList()
         for number in range(1, depth + 1):
-            options = dict(layer, **((first_layer or {}) if number == 1 else {}))
+            options = dict(layer or dict(type='CBM'), **((first_layer or {}) if number == 1 else {}))
             if number in _checked(downsample_at, depth, 'downsample_at'):
                 options['stride'] = 2
             self.layers.append(layer_factory(options)(widths[number - 1], widths[number]))
@@ -75,6 +84,7 @@ class DeepRNN(nn.Module):
                     stride *= factor
                 self.shortcuts[str(last)] = Bridge(widths[first - 1], widths[last], kernel, stride,
                                                    shortcut_norm, statistics=statistics)
+        pool = dict(kernel_size=2, ceil_mode=True) if pool is None else pool
         self.pool = nn.MaxPool2d(**pool) if self.pool_after else None
 
     @property

@@ -74,7 +74,7 @@ def normalise(norm: Optional[nn.Module], x: Tensor, valid: Optional[Tensor]) -> 
     if isinstance(norm, (nn.SyncBatchNorm, nn.modules.batchnorm._BatchNorm)) \
             and not isinstance(norm, MaskedBatchNorm):
         raise TypeError(
-            f'a recurrent layer\'s batch norm was replaced by {type(norm).__name__}, which counts '
+            f"a recurrent layer's batch norm was replaced by {type(norm).__name__}, which counts "
             "padding in its statistics: remove `sync_bn` from the config, or use norm='GN'")
     return norm(x, valid) if isinstance(norm, MaskedBatchNorm) else norm(x)
 

@@ -4,8 +4,18 @@ from typing import List, Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from .sequence import (Lengths, State, check_lengths, check_state_at, map_state, pick_state,
-                       restore_steps, trim_steps, valid_mask, zero_padding)
+from .sequence import (
+    Lengths,
+    State,
+    check_lengths,
+    check_state_at,
+    map_state,
+    pick_state,
+    restore_steps,
+    trim_steps,
+    valid_mask,
+    zero_padding,
+)
 
 
 def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], stride: int = 1,
@@ -107,9 +117,9 @@ class RecurrentLayer(nn.Module):
         expected = '(N, T, C, H, W)' if self.kernel_size is not None else '(N, T, C)'
         dims = 5 if self.kernel_size is not None else 3
         if x.ndim != dims:
+            hint = '' if dims == 3 else ' (for vectors, build it with kernel_size=None)'
             raise ValueError(f'{type(self).__name__} expects {expected}, got the shape '
-                             f'{tuple(x.shape)}' + ('' if dims == 3 else
-                                                    ' (for vectors, build it with kernel_size=None)'))
+                             f'{tuple(x.shape)}{hint}')
         if x.shape[2] != self.in_channels:
             raise ValueError(f'{type(self).__name__} was built for in_channels='
                              f'{self.in_channels}, got {x.shape[2]} channels in the shape '

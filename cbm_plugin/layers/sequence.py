@@ -64,7 +64,7 @@ def check_state_at(state_at: Lengths, lengths: Optional[Tensor], x: Tensor) -> O
     bound = bound.view(-1, *[1] * (state_at.ndim - 1))
     if (state_at < 0).any() or (state_at > bound).any():
         raise ValueError(f'state_at is {state_at.tolist()}, but each entry must lie between 0 (the '
-                         f'initial state) and its sequence\'s length {bound.flatten().tolist()}')
+                         f"initial state) and its sequence's length {bound.flatten().tolist()}")
     return state_at
 
 

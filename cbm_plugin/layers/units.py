@@ -6,7 +6,7 @@ every gate) is computed for all items at once before it.
 from typing import List, Optional, Tuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .initialisation import initialise_recurrence
 from .norm import ACTIVATIONS, Norm, build_norm, check_activation, normalise

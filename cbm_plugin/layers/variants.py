@@ -8,8 +8,9 @@ One module, four settings (section 4)::
     standalone  ReLU   BN on R,T  every 2 layers                               4.1, no backbone
     prediction  ReLU   none       every 5 layers: identity                     4.3
 
-T starts from the authors' Xavier with gain 3. ``[state, input]`` against ``[input, state]`` before T's convolution is a matter of where a
-checkpoint's channels stand, not of the function: our T keeps two separate sets of weights.
+T starts from the authors' Xavier with gain 3. ``[state, input]`` against ``[input, state]`` before
+T's convolution is a matter of where a checkpoint's channels stand, not of the function: our T keeps
+two separate sets of weights.
 """
 from typing import Dict
 

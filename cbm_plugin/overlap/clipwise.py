@@ -10,6 +10,7 @@ model supplies a forward pass over one clip; positions may be frames or vertices
 """
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Protocol, Sequence
 
 import torch
@@ -103,7 +104,7 @@ class _StateKeeper:
         elif handover is not None:
             state = detach_state(state)
             for q, (target, rows) in enumerate(zip(handover.targets, handover.rows)):
-                self._store(target, map_state(lambda leaf: leaf[:, q], state), rows)
+                self._store(target, map_state(partial(torch.select, dim=1, index=q), state), rows)
 
     def take(self, clip: BatchClip) -> Optional[State]:
         """The state that the clip starts from; None is zero."""

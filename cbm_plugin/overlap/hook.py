@@ -51,7 +51,7 @@ class CoherenceHook(Hook):
                             'remove the hook')
         if self.settings.state == 'carry' and self.settings.weight > 0:
             runner.logger.warning(
-                f'CoherenceHook: weight={self.settings.weight} with state=\'carry\' trains nothing:'
+                f"CoherenceHook: weight={self.settings.weight} with state='carry' trains nothing:"
                 ' clips that carry their state compute the same on shared frames. Use '
                 "state='reset' or 'last', or weight=0")
 

@@ -74,8 +74,8 @@ class CheckedVideoDataset(VideoDataset):
                 if len(parts) > 2 or (len(parts) == 2 and not label.isdigit()):
                     raise ValueError(
                         f"{self.ann_file}, line {number}: '{line.strip()}' is not "
-                        f"'path{self.delimiter}label' with a whole number as label; set `delimiter` "
-                        'if paths contain spaces')
+                        f"'path{self.delimiter}label' with a whole number as label; set "
+                        '`delimiter` if paths contain spaces')
 
     def _check_labels(self, videos: List[dict]) -> None:
         for number, video in enumerate(videos, start=1):

@@ -44,7 +44,7 @@ def _torchvision_maps(backbone: nn.Module, images: Tensor) -> Tensor:
         return backbone.features(images)
     names = [name for name, _ in backbone.named_children()]
     if 'avgpool' not in names:
-        raise TypeError(f'torchvision\'s {type(backbone).__name__} has neither `features` nor an '
+        raise TypeError(f"torchvision's {type(backbone).__name__} has neither `features` nor an "
                         '`avgpool` after its trunk: use one of its ResNet, RegNet, VGG, DenseNet, '
                         'MobileNet, EfficientNet or ConvNeXt models')
     for name, module in backbone.named_children():

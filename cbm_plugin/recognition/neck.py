@@ -9,12 +9,13 @@ from ..layers.sequence import Lengths
 from ..registry import MODELS
 
 WRONG_RECOGNIZER = """\
-RecurrentNeck got {got} where it expects one tensor (N, T, C, H, W). MMAction2's Recognizer2D takes \
+RecurrentNeck got {got} where it expects one tensor (N, T, C, H, W). MMAction2's Recognizer2D takes
 the time axis apart before its neck. Change the config to:
     custom_imports = dict(imports=['cbm_plugin.recognition'])
     model = dict(type='RecurrentRecognizer',
                  neck=dict(type='RecurrentNeck', ...),
-                 cls_head=dict(_delete_=True, type='RecurrentHead', num_classes=..., in_channels=...))"""
+                 cls_head=dict(_delete_=True, type='RecurrentHead',
+                               num_classes=..., in_channels=...))"""
 
 
 @MODELS.register_module()

@@ -58,8 +58,8 @@ class SequencePreprocessor(ActionDataPreprocessor):
         frames = frames.float()
         if self._enable_normalize:
             if self.mean.shape[0] != frames.shape[1]:
-                raise ValueError(f'mean and std have {self.mean.shape[0]} channels, the frames have '
-                                 f'{frames.shape[1]}: set data_preprocessor.mean and std')
+                raise ValueError(f'mean and std have {self.mean.shape[0]} channels, the frames '
+                                 f'have {frames.shape[1]}: set data_preprocessor.mean and std')
             frames = (frames - self.mean) / self.std
         return frames
 

@@ -20,7 +20,7 @@ MOTION: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _without_noise(difference: np.ndarray, noise: float) -> np.ndarray:
-    """Shrink towards zero by ``noise`` robust deviations: what is left moved, the rest flickered."""
+    """Shrink towards zero by ``noise`` robust deviations: what is left moved, the rest flickers."""
     deviation = 1.4826 * np.median(np.abs(difference))
     return np.sign(difference) * np.maximum(np.abs(difference) - noise * deviation, 0)
 

@@ -5,8 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from cbm_plugin.layers import (CBM, LSTM, STANDALONE_CHANNELS, VARIANTS, ConvLSTM, DeepRNN,
-                               temporal_dropout)
+from cbm_plugin.layers import (
+    CBM,
+    LSTM,
+    STANDALONE_CHANNELS,
+    VARIANTS,
+    ConvLSTM,
+    DeepRNN,
+    temporal_dropout,
+)
 
 
 def frames(*shape: int) -> torch.Tensor:

@@ -143,7 +143,7 @@ def clip_logits(model: RecurrentRecognizer, plans: List[ClipPlan], policy: str) 
     """Logits of each clip as train_step forwards them."""
     seen: list = []
     forward = model.cls_head.forward
-    model.cls_head.forward = lambda *args, **kwargs: seen.append(forward(*args, **kwargs)) or seen[-1]
+    model.cls_head.forward = lambda *args: seen.append(forward(*args)) or seen[-1]
     model.coherence = CoherenceSettings(state=policy)
     model.train_step(batch(plans), sgd(model))
     return seen

@@ -55,10 +55,9 @@ def test_the_weight_rises_over_the_warmup(folder: Path) -> None:
 
 
 def test_a_weight_together_with_carry_is_said_to_do_nothing(folder: Path) -> None:
-    entries = run(folder, 'carry', weight=0.8, state='carry')
+    run(folder, 'carry', weight=0.8, state='carry')
     log = next((folder / 'carry').glob('*/*.log')).read_text()
     assert "weight=0.8 with state='carry' trains nothing" in log
-    assert max(entry['coherence'] for entry in entries) < 1e-3  # batch statistics only
 
 
 def test_a_stock_recognizer_is_refused_with_the_line_to_change(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
     DATA_ROOT=DIR python tools/analysis_tools/train_seeds.py CONFIG [CONFIG ...] --seeds 0 1 2
 
-Runs go one after another into WORK_DIR/NAME_OF_CONFIG/seedS; what is finished is not run again. Each
-config must say ``test_after_train = True``. The table is printed and written to WORK_DIR/seeds.md.
+Runs go one after another into WORK_DIR/NAME_OF_CONFIG/seedS; what is finished is not run again.
+Each config must say ``test_after_train = True``. The table is printed and written to
+WORK_DIR/seeds.md.
 """
 import argparse
 import json
