@@ -40,7 +40,7 @@ class DeepRNN(nn.Module):
         shortcut_norm: default ``'BN'``, the paper's.
         pool_after: so many layers, or the layers themselves, after which maps are max-pooled
             (after the shortcut is added). Default None: never.
-        pool: arguments of :class:`torch.nn.MaxPool2d`. Default None: 2x2, ceil mode, the paper's.
+        pool: arguments of :class:`torch.nn.MaxPool2d`. Default None: 2x2, ceil mode (the paper).
         statistics: of the shortcuts' batch norm, see
             :func:`~cbm_plugin.layers.norm.normalise_sequence`.
 
