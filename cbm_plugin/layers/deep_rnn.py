@@ -69,7 +69,8 @@ class DeepRNN(nn.Module):
         widths = [in_channels, *hidden_channels]
         self.layers = nn.ModuleList()
         for number in range(1, depth + 1):
-            options = dict(layer or dict(type='CBM'), **((first_layer or {}) if number == 1 else {}))
+            own = (first_layer or {}) if number == 1 else {}
+            options = {**(layer or dict(type='CBM')), **own}
             if number in _checked(downsample_at, depth, 'downsample_at'):
                 options['stride'] = 2
             self.layers.append(layer_factory(options)(widths[number - 1], widths[number]))
