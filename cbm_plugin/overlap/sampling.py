@@ -139,10 +139,13 @@ def sequence_frames(total_frames: int, frame_interval: int = 1, num_items: int =
     return np.arange(min(offset, total_frames - 1), total_frames, frame_interval)
 
 
+def random_clips_or_whole(length: int, rng: np.random.Generator, *, min_len: int,
+                          min_overlap: int = 0, **options: int) -> ClipPlan:
+    """:func:`random_clips`; of a sequence shorter than ``min_len`` every clip is all of it."""
+    return random_clips(length, rng, min_len=min(min_len, length),
+                        min_overlap=min(min_overlap, length), **options)  # type: ignore[arg-type]
+
+
 SHORT_POLICIES: Dict[str, Callable[..., ClipPlan]] = {
-    'error': random_clips,
-    'whole': lambda length, rng, *, num_clips, min_len, max_len, cover=False, min_overlap=0:
-        random_clips(length, rng, num_clips=num_clips, min_len=min(min_len, length),
-                     max_len=max_len, cover=cover, min_overlap=min(min_overlap, length)),
-}
+    'error': random_clips, 'whole': random_clips_or_whole}
 """What to do with a sequence shorter than ``min_len``: refuse it, or take it as it is."""

@@ -1,5 +1,4 @@
 """Lists of videos that are checked before training, and that survive a bad file during it."""
-import getpass
 import os
 import tempfile
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -18,6 +17,9 @@ from ..synthetic.video import write_mp4
 
 MAX_NAMED = 10
 """So many bad files are named in one message; the rest are counted."""
+
+MAX_REPLACED = 20
+"""So many videos in a row may fail: more is a fault of the list or the pipeline, not bad luck."""
 
 
 @DATASETS.register_module()
@@ -41,6 +43,7 @@ class CheckedVideoDataset(VideoDataset):
     Raises:
         FileNotFoundError: files are missing, with their names.
         ValueError: a line has no label, a label is out of range, a file cannot be opened.
+        RuntimeError: (when drawn) twenty videos in a row fail.
     """
 
     def __init__(self, ann_file: str, pipeline: Sequence[Any], num_classes: Optional[int] = None,
@@ -101,7 +104,7 @@ class CheckedVideoDataset(VideoDataset):
     def prepare_data(self, idx: int) -> Any:
         """One sample, whatever happens to its video."""
         faults: List[Tuple[str, str]] = []
-        for attempt in range(len(self)):
+        for attempt in range(min(MAX_REPLACED, len(self))):
             # an index of the same draw, so that a replacement repeats too
             index = idx if attempt == 0 else type(idx)(
                 (int(idx) + attempt) % len(self),
@@ -114,8 +117,8 @@ class CheckedVideoDataset(VideoDataset):
                 faults.append((info['filename'], f'{type(error).__name__}: {_short(error)}'))
             if self.test_mode:
                 return _with_faults(self._in_black(idx), faults)
-        raise RuntimeError(f'none of the {len(self)} videos of {self.ann_file} can be read: '
-                           f'{_some([": ".join(fault) for fault in faults])}')
+        raise RuntimeError(f'none of the {len(faults)} videos tried of {self.ann_file} can be '
+                           f'read: {_some([": ".join(fault) for fault in faults])}')
 
     def _in_black(self, idx: int) -> Any:
         info = self.get_data_info(idx)
@@ -204,7 +207,8 @@ class VideoFaultHook(Hook):
 
 def black_video() -> str:
     """A file of black frames, which stands in for a broken one in testing."""
-    path = os.path.join(tempfile.gettempdir(), f'cbm_plugin_{getpass.getuser()}_black.mp4')
+    user = getattr(os, 'getuid', int)()  # Windows has no user numbers
+    path = os.path.join(tempfile.gettempdir(), f'cbm_plugin_black_{user}.mp4')
     if not os.path.isfile(path):
         write_mp4(path, np.zeros((64, 240, 320, 3), np.uint8))
     return path
