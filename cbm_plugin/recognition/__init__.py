@@ -4,6 +4,7 @@ In a config: ``custom_imports = dict(imports=['cbm_plugin.recognition'])``.
 """
 from .. import engine, overlap  # noqa: F401  (registers their parts)
 from .aggregation import AGGREGATIONS, aggregate
+from .anticipation import anticipation_loss
 from .dataset import CheckedVideoDataset, MotionClips, VideoFaultHook
 from .frame_features import MmcvVGG, SmallConvNet, feature_maps
 from .head import RecurrentHead
@@ -15,5 +16,6 @@ from .transforms import AddMotionChannels, FreezeFrame
 __all__ = [
     'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FreezeFrame', 'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
-    'MmcvVGG', 'SmallConvNet', 'VideoFaultHook', 'aggregate', 'feature_maps',
+    'MmcvVGG', 'SmallConvNet', 'VideoFaultHook', 'aggregate', 'anticipation_loss',
+    'feature_maps',
 ]
