@@ -5,13 +5,15 @@ In a config: ``custom_imports = dict(imports=['cbm_plugin.recognition'])``.
 from .. import engine, overlap  # noqa: F401  (registers their parts)
 from .aggregation import AGGREGATIONS, aggregate
 from .anticipation import anticipation_loss
-from .dataset import CheckedVideoDataset, MotionClips, VideoFaultHook
+from .dataset import CheckedVideoDataset
 from .frame_features import MmcvVGG, SmallConvNet, feature_maps
 from .head import RecurrentHead
+from .motion_clips import MotionClips
 from .neck import RecurrentNeck
 from .preprocessor import SequencePreprocessor
 from .recognizer import RecurrentRecognizer
 from .transforms import AddMotionChannels, FreezeFrame
+from .video_faults import VideoFaultHook
 
 __all__ = [
     'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FreezeFrame', 'MotionClips',
