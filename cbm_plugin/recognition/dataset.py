@@ -91,7 +91,7 @@ class CheckedVideoDataset(VideoDataset):
             if bad:
                 raise ValueError(f'{self.ann_file} lists {len(bad)} of {len(names)} videos that '
                                  f'cannot be opened: {some_names(bad)}. Repair them or take them '
-                                 "off the list; with check='exists' they are replaced during training")
+                                 "off the list; with check='exists' they are replaced in training")
 
     def prepare_data(self, idx: int) -> Any:
         """One sample, whatever happens to its video."""
