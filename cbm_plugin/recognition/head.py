@@ -1,7 +1,6 @@
 """The classifier of every frame, and the decision about the video."""
-from typing import List, Optional, Sequence
+from typing import List, Sequence
 
-import torch
 from mmaction.models.heads import BaseHead
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
@@ -14,7 +13,8 @@ from .aggregation import AGGREGATIONS, aggregate, masked_mean
 class RecurrentHead(BaseHead):
     """Classifies each frame of ``(N, T, C, H, W)`` or ``(N, T, C)``.
 
-    Trained on the mean of the per-frame logits; tested by ``aggregation``.
+    Trained on the mean of the per-frame logits; tested by ``aggregation``. Stands in a
+    ``RecurrentRecognizer``, which needs the logits of each frame beside the losses.
 
     Args:
         num_classes: K.
@@ -68,19 +68,3 @@ class RecurrentHead(BaseHead):
             sample.set_pred_score(score)
             sample.set_pred_label(score.argmax(-1, keepdim=True).detach())
         return list(data_samples)
-
-    def loss(self, feats: Tensor, data_samples: Sequence[ActionDataSample],
-             lengths: Optional[Tensor] = None, **kwargs: object) -> dict:
-        """MMAction2's entry: features to losses."""
-        logits = self(feats)
-        return self.loss_of_logits(logits, _all(logits, lengths), data_samples)
-
-    def predict(self, feats: Tensor, data_samples: Sequence[ActionDataSample],
-                lengths: Optional[Tensor] = None, **kwargs: object) -> List[ActionDataSample]:
-        """MMAction2's entry: features to predictions."""
-        logits = self(feats)
-        return self.predict_of_logits(logits, _all(logits, lengths), data_samples)
-
-
-def _all(logits: Tensor, lengths: Optional[Tensor]) -> Tensor:
-    return torch.full(logits.shape[:1], logits.shape[1]) if lengths is None else lengths

@@ -64,9 +64,7 @@ def assert_same(a: object, b: object) -> None:
         torch.testing.assert_close(x, y)
 
 
-@pytest.mark.parametrize('name', ALL)
-def test_stepping_frame_by_frame_equals_the_whole_sequence_in_evaluation(name: str) -> None:
-    layer, x = build(name).eval(), sequence(name)
+def assert_stepping_equals_the_whole(layer: nn.Module, x: Tensor) -> None:
     whole, final = layer(x)
     state, steps = None, []
     for x_t in x.unbind(1):
@@ -74,18 +72,16 @@ def test_stepping_frame_by_frame_equals_the_whole_sequence_in_evaluation(name: s
         steps.append(y_t)
     assert_same(torch.stack(steps, dim=1), whole)
     assert_same(state, final)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_stepping_frame_by_frame_equals_the_whole_sequence_in_evaluation(name: str) -> None:
+    assert_stepping_equals_the_whole(build(name).eval(), sequence(name))
 
 
 @pytest.mark.parametrize('name', NO_BATCH_STATISTICS)
 def test_stepping_equals_the_whole_sequence_in_training_without_batch_statistics(name: str) -> None:
-    layer, x = build(name).train(), sequence(name)
-    whole, final = layer(x)
-    state, steps = None, []
-    for x_t in x.unbind(1):
-        y_t, state = layer.step(x_t, state)
-        steps.append(y_t)
-    assert_same(torch.stack(steps, dim=1), whole)
-    assert_same(state, final)
+    assert_stepping_equals_the_whole(build(name).train(), sequence(name))
 
 
 @pytest.mark.parametrize('name', ALL)
