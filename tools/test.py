@@ -106,6 +106,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     if is_main_process():
         places = {'checkpoint': args.checkpoint, 'predictions': args.dump, 'log': runner.log_dir}
         print(closing_block('Tested', metrics, places), flush=True)
+    del runner
     leave_process_group()
 
 

@@ -191,6 +191,7 @@ def main(argv: Optional[List[str]] = None) -> None:
         tested = runner.test() if cfg.get('test_after_train') else None
     if is_main_process():
         print(_last_words(runner, tested, time.monotonic() - start), flush=True)
+    del runner
     leave_process_group()
 
 

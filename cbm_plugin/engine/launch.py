@@ -1,4 +1,5 @@
 """From a config to a running runner, in one process or several, with or without a GPU."""
+import gc
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -27,8 +28,14 @@ def init_cpu_process_group(launcher: str) -> None:
 
 
 def leave_process_group() -> None:
-    """Say goodbye to the other processes; does nothing in a single one."""
+    """Say goodbye to the other processes; does nothing in a single one.
+
+    Call it when nothing refers to the runner any more: a distributed wrapper that outlives its
+    process group, or a process that leaves while another still talks, aborts a finished run.
+    """
     if is_distributed():
+        gc.collect()  # a runner and its loops refer to each other: the wrapper goes with them
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 
