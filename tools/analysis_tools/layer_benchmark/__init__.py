@@ -1,0 +1,1 @@
+"""Parts of tools/analysis_tools/benchmark_layers.py."""

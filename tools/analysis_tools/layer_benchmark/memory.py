@@ -1,0 +1,115 @@
+"""Memory of one training step: what is saved for backward, and what the process needed at most."""
+import multiprocessing
+import resource
+import sys
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Callable, Dict, Iterable, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from .contenders import StackRun
+from .shapes import TINY, Shape
+
+Memory = Dict[str, int]
+"""``peak_bytes`` (saved for backward) and ``peak_rss_bytes`` (the process, or the GPU)."""
+
+SAVED, PROCESS = 'peak_bytes', 'peak_rss_bytes'
+_MAXRSS_UNIT = 1 if sys.platform == 'darwin' else 1024
+_CONTEXT = multiprocessing.get_context('forkserver')
+
+
+def saved_bytes(forward: Callable[[], Tensor],
+                parameters: Iterable[Tensor]) -> Tuple[int, Tensor]:
+    """Bytes that ``forward()`` saves for its backward, and what it returned.
+
+    Storages are counted once, whole, however many views of them are saved; parameters are not
+    counted. What a custom autograd function keeps as an attribute of its context, instead of
+    through ``save_for_backward``, is not seen.
+    """
+    known = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+    saved: Dict[int, torch.UntypedStorage] = {}  # kept, so that no address is used twice
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            saved[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = forward()
+    return sum(storage.nbytes() for storage in saved.values()), output
+
+
+def start_server() -> None:
+    """Start the process that :func:`memory_of` forks its own from, while this one is small.
+
+    A process begins with the peak of the one that started it, which would hide its own.
+    """
+    _CONTEXT.set_forkserver_preload(['torch'])
+    process = _CONTEXT.Process(target=int)
+    process.start()
+    process.join()
+
+
+def memory_of(shape: Shape, impl: str, dtype: str, device: torch.device) -> Optional[Memory]:
+    """One training step's memory, in a new process (on a GPU in this one); None: it did not fit."""
+    if device.type == 'cuda':
+        return _on_gpu(shape, impl, dtype, device)
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_child, args=(sender, torch.get_num_threads(), shape, impl,
+                                                    dtype))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        process.join()
+        if process.exitcode == -9:  # a system out of memory ended it
+            return None
+        raise RuntimeError(f'{impl} ({dtype}) failed at {shape.label}: see the message above'
+                           ) from None
+    finally:
+        process.join()
+
+
+def _child(sender: Connection, threads: int, shape: Shape, impl: str, dtype: str) -> None:
+    torch.set_num_threads(threads)
+    try:
+        run = _warm_run(shape, impl, dtype, torch.device('cpu'))
+        before = _peak_rss()
+        saved = _train_counting(run)
+        sender.send({SAVED: saved, PROCESS: _peak_rss() - before})
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        sender.send(None)
+
+
+def _on_gpu(shape: Shape, impl: str, dtype: str, device: torch.device) -> Optional[Memory]:
+    try:
+        run = _warm_run(shape, impl, dtype, device)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        saved = _train_counting(run)
+        return {SAVED: saved, PROCESS: torch.cuda.max_memory_allocated() - before}
+    except torch.cuda.OutOfMemoryError:
+        return None
+
+
+def _warm_run(shape: Shape, impl: str, dtype: str, device: torch.device) -> StackRun:
+    """Ready for its first step, which shall not count the library's code that a step loads."""
+    StackRun(replace(TINY, variant=shape.variant), impl, dtype, device).warm_up()
+    return StackRun(shape, impl, dtype, device)
+
+
+def _train_counting(run: StackRun) -> int:
+    run.prepare('train')
+    saved, y = saved_bytes(run.output, run.module.parameters())
+    run.backward(y)
+    return saved
+
+
+def _peak_rss() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
