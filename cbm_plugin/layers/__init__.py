@@ -5,16 +5,17 @@ from .cbm import CBM
 from .deep_rnn import DeepRNN
 from .initialisation import state_survival
 from .merge import Merge
-from .norm import MaskedBatchNorm
+from .norm import FrameBatchNorm
+from .packing import Packed, Packing
 from .recurrent import RecurrentLayer
-from .sequence import State, detach_state, map_state
-from .temporal_dropout import TemporalDropout, temporal_dropout
+from .state import State, detach_state, map_state
+from .temporal_dropout import TemporalDropout
 from .units import GRU, LSTM, RNN, ConvGRU, ConvLSTM, ConvRNN
 from .variants import POLYGON_CHANNELS, STANDALONE_CHANNELS, VARIANTS
 
 __all__ = [
-    'Bridge', 'CBM', 'ConvGRU', 'ConvLSTM', 'ConvRNN', 'DeepRNN', 'GRU', 'LAYERS', 'LSTM',
-    'MaskedBatchNorm', 'Merge', 'POLYGON_CHANNELS', 'RNN', 'RecurrentLayer', 'STANDALONE_CHANNELS',
-    'State', 'TemporalDropout', 'VARIANTS', 'detach_state', 'layer_factory', 'map_state',
-    'state_survival', 'temporal_dropout',
+    'Bridge', 'CBM', 'ConvGRU', 'ConvLSTM', 'ConvRNN', 'DeepRNN', 'FrameBatchNorm', 'GRU',
+    'LAYERS', 'LSTM', 'Merge', 'POLYGON_CHANNELS', 'Packed', 'Packing', 'RNN', 'RecurrentLayer',
+    'STANDALONE_CHANNELS', 'State', 'TemporalDropout', 'VARIANTS', 'detach_state', 'layer_factory',
+    'map_state', 'state_survival',
 ]

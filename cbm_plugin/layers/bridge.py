@@ -1,18 +1,23 @@
 """The context bridge R: what turns each frame into features, without recurrence."""
-from typing import Callable, Optional
+from typing import Callable, List, Optional, Tuple
 
 from torch import Tensor, nn
 
+from . import fast
 from .norm import (
     ACTIVATIONS,
     Norm,
     build_norm,
+    by_step,
     check_activation,
+    check_norm,
     check_statistics,
+    fold,
+    in_training,
     normalise_sequence,
 )
-from .recurrent import projection
-from .sequence import per_frame
+from .packing import Packing, per_step
+from .recurrent import plain_batch_norm, projection
 
 
 class Bridge(nn.Module):
@@ -34,14 +39,46 @@ class Bridge(nn.Module):
                  statistics: str = 'sequence',
                  unit: Optional[Callable[[int, int], nn.Module]] = None) -> None:
         super().__init__()
+        self.is_projection = unit is None
+        self.stride = stride
         self.unit = (projection(in_channels, out_channels, kernel_size, stride) if unit is None
                      else unit(in_channels, out_channels))
         self.norm = build_norm(norm, out_channels)
         self.activation = check_activation(activation)
         self.statistics = check_statistics(statistics)
 
-    def forward(self, x: Tensor, valid: Optional[Tensor] = None) -> Tensor:
-        """``x (N, T, C, ...)`` -> ``(N, T, out_channels, ...)``; ``valid (N, T)`` or None."""
-        features = per_frame(self.unit, x)
-        features = normalise_sequence(self.norm, features, valid, self.statistics)
+    def forward(self, frames: Tensor, packing: Packing) -> Tensor:
+        """``frames (M, C, ...)``, packed -> ``(M, out_channels, ...)``."""
+        return self.finish(self.unit(frames), packing, self.norm)
+
+    def naive(self, frames: Tensor, packing: Packing) -> Tensor:
+        """The same, R on one frame after another."""
+        features = per_step(self.unit, frames, packing.batch_sizes)
+        return self.finish(features, packing, self.norm)
+
+    def finish(self, features: Tensor, packing: Packing, norm: Optional[nn.Module]) -> Tensor:
+        """``act(norm(features))`` of what R gave."""
+        features = normalise_sequence(norm, features, packing, self.statistics)
         return ACTIVATIONS[self.activation](features)
+
+    # --- the halves of the fast twin, which runs R beside T's input and ends with the gate
+
+    def has_fast_twin(self) -> bool:
+        """Whether R is one projection, and its norm batch norm or none."""
+        return self.is_projection and plain_batch_norm(check_norm(self.norm))
+
+    def fast_unit(self) -> fast.Unit:
+        """R, with a norm that is a constant inside."""
+        weight, bias = fold(self.norm, self.unit.weight, self.unit.bias)
+        return fast.Unit(weight, bias, self.stride)
+
+    def after_fast_unit(self, z: Tensor, packing: Packing) -> Tensor:
+        """``act(norm(z))`` of what R gave, for merges other than the product."""
+        return self.finish(z, packing, in_training(self.norm))
+
+    def gated(self, z: Tensor, gate: Tensor, packing: Packing) -> Tensor:
+        """``act(norm(z)) * gate`` of what R gave."""
+        spans: List[Tuple[int, int]] = [(0, len(z))]
+        if by_step(self.norm, self.statistics):
+            spans = packing.spans
+        return fast.gated(z, gate, in_training(self.norm), self.activation, spans)

@@ -1,14 +1,15 @@
 """The Context Bridge Module: one layer whose two flows train apart (section 3.1)."""
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from torch import Tensor, nn
 
 from .bridge import Bridge
 from .merge import Merge
 from .norm import Norm
+from .packing import Packing
 from .recurrent import RecurrentLayer
-from .sequence import State, per_frame
-from .temporal_dropout import TemporalDropout
+from .state import State
+from .temporal_dropout import Keep, TemporalDropout
 from .units import RNN
 
 
@@ -45,6 +46,7 @@ class CBM(RecurrentLayer):
         temporal: builds another T from ``(in_channels, hidden_channels, kernel_size)``: any
             :class:`RecurrentLayer`, such as :class:`~cbm_plugin.layers.units.ConvLSTM`. Its
             output gates the bridge. Default: the sigmoid recurrence above.
+        twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`; T has the same.
 
     Raises:
         ValueError: an option is unknown or out of range; the message names what is allowed.
@@ -55,8 +57,9 @@ class CBM(RecurrentLayer):
                  merge: str = 'product', temporal_dropout: float = 0.5, stride: int = 1,
                  bridge_kernel_size: Optional[int] = None, statistics: str = 'sequence',
                  init: object = 'near_identity', bridge: object = None,
-                 temporal: Optional[Callable[..., RecurrentLayer]] = None) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size)
+                 temporal: Optional[Callable[..., RecurrentLayer]] = None,
+                 twin: str = 'fast') -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, twin)
         if bridge is False and (merge != 'product' or stride != 1):
             raise ValueError(f"without a bridge there is nothing to merge ('{merge}') and nothing "
                              f'with a stride ({stride}): leave both at their defaults')
@@ -72,15 +75,33 @@ class CBM(RecurrentLayer):
                                                 'sigmoid', gate_norm, init)
         else:
             self.temporal = temporal(in_channels, hidden_channels, kernel_size)
+        self.temporal.twin = twin
 
     def initial_state(self, x_t: Tensor) -> State:
         return self.temporal.initial_state(x_t)
 
-    def recurrence(self, x: Tensor, state: State,
-                   valid: Optional[Tensor]) -> Tuple[Tensor, List[State]]:
-        gate, states = self.temporal.recurrence(self.temporal_dropout(x), state, valid)
+    def recurrence(self, frames: Tensor, packing: Packing,
+                   start: Optional[State]) -> Tuple[Tensor, State]:
+        keep = self.temporal_dropout(len(packing.batch_sizes))
+        if self.twin == 'fast' and self.bridge is not None and self.bridge.has_fast_twin() \
+                and self.temporal.has_fast_twin():
+            return self._fast(frames, packing, start, keep)
+        states = self.temporal.states(frames, packing, start, keep)
+        gate = self._pooled(self.temporal.output(states))
         if self.bridge is None:
             return gate, states
-        if self.gate_pool is not None:
-            gate = per_frame(self.gate_pool, gate)
-        return self.merge(self.bridge(x, valid), gate), states
+        bridge = self.bridge.naive if self.twin == 'naive' else self.bridge
+        return self.merge(bridge(frames, packing), gate), states
+
+    def _fast(self, frames: Tensor, packing: Packing, start: Optional[State],
+              keep: Keep) -> Tuple[Tensor, State]:
+        """R and the input's half of T see the frames together, and the merge ends both."""
+        (z,), states = self.temporal.fast_states_of(frames, packing, start, keep,
+                                                    [self.bridge.fast_unit()])
+        gate = self._pooled(self.temporal.output(states))
+        if self.merge.kind == 'product':
+            return self.bridge.gated(z, gate, packing), states
+        return self.merge(self.bridge.after_fast_unit(z, packing), gate), states
+
+    def _pooled(self, gate: Tensor) -> Tensor:
+        return gate if self.gate_pool is None else self.gate_pool(gate)

@@ -6,17 +6,9 @@ from torch import Tensor, nn
 from .bridge import Bridge
 from .build import layer_factory
 from .norm import Norm
-from .recurrent import shapes
-from .sequence import (
-    Lengths,
-    State,
-    check_lengths,
-    per_frame,
-    restore_steps,
-    trim_steps,
-    valid_mask,
-    zero_padding,
-)
+from .packing import Packed, Packing, one_step
+from .sequence import Lengths, check_lengths
+from .state import State, shapes
 
 Span = Tuple[int, int]
 
@@ -93,42 +85,52 @@ class DeepRNN(nn.Module):
         """Number of layers."""
         return len(self.layers)
 
-    def forward(self, x: Tensor, state: Optional[State] = None, lengths: Lengths = None,
-                state_at: Lengths = None) -> Tuple[Tensor, State]:
+    def forward(self, x: Union[Tensor, Packed], state: Optional[State] = None,
+                lengths: Lengths = None, state_at: Lengths = None
+                ) -> Tuple[Union[Tensor, Packed], State]:
         """As one layer's :meth:`~cbm_plugin.layers.recurrent.RecurrentLayer.forward`.
 
         Returns:
             ``y (N, T, hidden_channels[-1], ...)`` and the layers' states.
         """
-        lengths = check_lengths(x, lengths)
-        steps = x.shape[1]
-        x = trim_steps(x, lengths)
-        valid = valid_mask(x, lengths)
-        states = self._layer_states(state)
-        new_states: List[State] = []
-        block_input = x
-        for number, layer in enumerate(self.layers, start=1):
-            if number in self.spans:
-                block_input = x
-            x, new_state = layer(x, states[number - 1], lengths, state_at)
-            new_states.append(new_state)
-            x = self._close_block(number, x, block_input, valid)
-        return restore_steps(zero_padding(x, valid), steps), tuple(new_states)
+        if isinstance(x, Packed):
+            frames, new_state = self._run(*x, state, state_at)
+            return Packed(frames, x.packing), new_state
+        if x.ndim < 3:
+            raise ValueError(f'DeepRNN expects (N, T, C, H, W) or (N, T, C), got the shape '
+                             f'{tuple(x.shape)}')
+        packing = Packing(*x.shape[:2], check_lengths(x, lengths))
+        frames, new_state = self._run(packing.pack(x), packing, state, state_at)
+        return packing.unpack(frames), new_state
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t`` and the new states."""
-        y, state = self(x_t.unsqueeze(1), state)
-        return y.squeeze(1), state
+        packing = one_step(x_t.shape[0])
+        return self._run(packing.pack(x_t.unsqueeze(1)), packing, state, None)
 
-    def _close_block(self, number: int, x: Tensor, block_input: Tensor,
-                     valid: Optional[Tensor]) -> Tensor:
+    def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
+             state_at: Lengths) -> Tuple[Tensor, State]:
+        states = self._layer_states(state)
+        new_states: List[State] = []
+        block_input = frames
+        for number, layer in enumerate(self.layers, start=1):
+            if number in self.spans:
+                block_input = frames
+            (frames, _), new_state = layer(Packed(frames, packing), states[number - 1],
+                                           state_at=state_at)
+            new_states.append(new_state)
+            frames = self._close_block(number, frames, block_input, packing)
+        return frames, tuple(new_states)
+
+    def _close_block(self, number: int, frames: Tensor, block_input: Tensor,
+                     packing: Packing) -> Tensor:
         if number in self.spans.values():
             if str(number) in self.shortcuts:
-                block_input = self.shortcuts[str(number)](zero_padding(block_input, valid), valid)
-            x = x + block_input
+                block_input = self.shortcuts[str(number)](block_input, packing)
+            frames = frames + block_input
         if number in self.pool_after and self.pool is not None:
-            x = per_frame(self.pool, x)
-        return x
+            frames = self.pool(frames)
+        return frames
 
     def _layer_states(self, state: Optional[State]) -> Sequence[Optional[State]]:
         if state is None:

@@ -9,7 +9,7 @@ from typing import Callable, Dict
 import torch
 from torch import Tensor, nn
 
-from .sequence import State, map_state
+from .state import State, map_state
 
 
 def xavier(input_unit: nn.Module, state_unit: nn.Module, gain: float = 3.0) -> None:

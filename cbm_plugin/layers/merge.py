@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from .recurrent import projection
-from .sequence import per_frame
 
 MERGES: Dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     'product': torch.mul, 'sum': torch.add, 'max': torch.maximum}
@@ -35,10 +34,10 @@ class Merge(nn.Module):
             self.mix = projection(2 * channels, channels, None if vectors else 1)
 
     def forward(self, r: Tensor, s: Tensor) -> Tensor:
-        """``(N, T, C, ...)`` each -> ``(N, T, C, ...)``."""
+        """``(M, C, ...)`` each -> ``(M, C, ...)``."""
         if self.mix is None:
             return MERGES[self.kind](r, s)
-        return per_frame(self.mix, torch.cat([r, s], dim=2))
+        return self.mix(torch.cat([r, s], dim=1))
 
     def extra_repr(self) -> str:
         return self.kind

@@ -1,38 +1,30 @@
-"""Normalisation that padding cannot touch, over one time step or over the whole sequence."""
+"""Normalisation of packed frames: padding is not among them, so every norm is exact as it is."""
 import math
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .packing import Packing, per_step
+
 Norm = Union[str, dict, None]
 
 
-class MaskedBatchNorm(_BatchNorm):
-    """Batch normalisation whose statistics are those of the valid items alone.
+class FrameBatchNorm(_BatchNorm):
+    """Batch normalisation of frames ``(M, C, ...)``, maps or vectors.
 
-    ``forward(x (M, C, ...), valid (M,) or None)``. Parameters, buffers and evaluation are
-    :class:`torch.nn.BatchNorm2d`'s, and without padding so is training. With padding the valid
-    items are normalised as if the others were not there; the others come out as zeros. A single
-    value per channel, where PyTorch refuses to train, has no variance: it comes out as the bias
-    and leaves the running statistics alone, since the last step of a ragged batch of vectors may
-    hold one item only.
+    Parameters, buffers and results are :class:`torch.nn.BatchNorm2d`'s. A single value per channel,
+    where PyTorch refuses to train, has no variance: it comes out as the bias and leaves the running
+    statistics alone, since the last step of a ragged batch of vectors may hold one item only.
     """
 
     def _check_input_dim(self, x: Tensor) -> None:
         if x.ndim < 2:
             raise ValueError(f'expected (M, C, ...), got the shape {tuple(x.shape)}')
 
-    def forward(self, x: Tensor, valid: Optional[Tensor] = None) -> Tensor:
-        if valid is None or not self.training:
-            return self._normalise(x)
-        out = torch.zeros_like(x)
-        out[valid] = self._normalise(x[valid]).to(out.dtype)
-        return out
-
-    def _normalise(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         if self.training and x.numel() == x.shape[1]:
             return x * 0 + self.bias.view(-1, *[1] * (x.ndim - 2))
         return super().forward(x)
@@ -42,7 +34,7 @@ def build_norm(norm: Norm, channels: int) -> Optional[nn.Module]:
     """A norm from its name or config.
 
     Args:
-        norm: None, ``'BN'`` (:class:`MaskedBatchNorm`), ``'GN'`` (groups: the largest of 8, 4, 2,
+        norm: None, ``'BN'`` (:class:`FrameBatchNorm`), ``'GN'`` (groups: the largest of 8, 4, 2,
             1 that divides the channels), ``'LN'`` (one group), or a dict with one of these as
             ``type`` and the arguments of the PyTorch module.
         channels: C.
@@ -55,7 +47,7 @@ def build_norm(norm: Norm, channels: int) -> Optional[nn.Module]:
     options = dict(type=norm) if isinstance(norm, str) else dict(norm)
     kind = options.pop('type')
     if kind == 'BN':
-        return MaskedBatchNorm(channels, **options)
+        return FrameBatchNorm(channels, **options)
     if kind == 'GN':
         return nn.GroupNorm(options.pop('num_groups', math.gcd(channels, 8)), channels, **options)
     if kind == 'LN':
@@ -63,39 +55,72 @@ def build_norm(norm: Norm, channels: int) -> Optional[nn.Module]:
     raise ValueError(f"norm '{kind}' is unknown: use None, 'BN', 'GN' or 'LN'")
 
 
-def normalise(norm: Optional[nn.Module], x: Tensor, valid: Optional[Tensor]) -> Tensor:
-    """``norm`` on ``x (M, C, ...)``, of which ``valid (M,)`` says what counts.
+def normalise(norm: Optional[nn.Module], x: Tensor) -> Tensor:
+    """``norm`` on ``x (M, C, ...)``.
 
     Raises:
-        TypeError: something replaced our batch norm by one that knows no padding.
+        TypeError: something replaced our batch norm by a synchronised one.
     """
-    if norm is None:
-        return x
-    if isinstance(norm, (nn.SyncBatchNorm, nn.modules.batchnorm._BatchNorm)) \
-            and not isinstance(norm, MaskedBatchNorm):
+    return x if norm is None else check_norm(norm)(x)
+
+
+def check_norm(norm: Optional[nn.Module]) -> Optional[nn.Module]:
+    """``norm`` itself, unless its statistics are synchronised between processes.
+
+    Raises:
+        TypeError: they are.
+    """
+    if isinstance(norm, nn.SyncBatchNorm):
         raise TypeError(
-            f"a recurrent layer's batch norm was replaced by {type(norm).__name__}, which counts "
-            "padding in its statistics: remove `sync_bn` from the config, or use norm='GN'")
-    return norm(x, valid) if isinstance(norm, MaskedBatchNorm) else norm(x)
+            f"a recurrent layer's batch norm was replaced by {type(norm).__name__}, which waits for"
+            ' the other processes at every step, though their sequences may be shorter: remove '
+            "`sync_bn` from the config, or use norm='GN'")
+    return norm
 
 
-def normalise_sequence(norm: Optional[nn.Module], x: Tensor, valid: Optional[Tensor],
+def normalise_sequence(norm: Optional[nn.Module], frames: Tensor, packing: Packing,
                        statistics: str) -> Tensor:
-    """``norm`` on ``x (N, T, C, ...)``.
+    """``norm`` on packed ``frames (M, C, ...)``.
 
     Args:
-        statistics: ``'sequence'`` takes batch statistics over all valid frames at once; ``'step'``
-            over one time step after another, as in the authors' code (and updates the running
-            ones T times). They differ in training with batch norm only.
+        statistics: ``'sequence'`` takes batch statistics over all frames at once; ``'step'`` over
+            one time step after another, as in the authors' code (and updates the running ones T
+            times). They differ in training with batch norm only.
     """
     if norm is None:
-        return x
-    if statistics == 'step' and norm.training and isinstance(norm, _BatchNorm):
-        steps = [normalise(norm, x[:, t], None if valid is None else valid[:, t])
-                 for t in range(x.shape[1])]
-        return torch.stack(steps, dim=1)
-    flat = None if valid is None else valid.flatten()
-    return normalise(norm, x.flatten(0, 1), flat).unflatten(0, x.shape[:2])
+        return frames
+    if by_step(norm, statistics):
+        return per_step(lambda rows: normalise(norm, rows), frames, packing.batch_sizes)
+    return normalise(norm, frames)
+
+
+def by_step(norm: Optional[nn.Module], statistics: str) -> bool:
+    """Whether each time step is normalised with statistics of its own."""
+    return statistics == 'step' and isinstance(norm, _BatchNorm) and norm.training
+
+
+def in_training(norm: Optional[nn.Module]) -> Optional[nn.Module]:
+    """``norm`` where it takes batch statistics; None where it is a constant, or none."""
+    if norm is not None and (norm.training or getattr(norm, 'running_mean', None) is None):
+        return norm
+    return None
+
+
+def fold(norm: Optional[nn.Module], weight: Tensor,
+         bias: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:
+    """Weight and bias of a unit, with the batch norm after it inside where that is a constant.
+
+    Args:
+        norm: batch norm, or None.
+        weight: ``(out, in, ...)``.
+        bias: ``(out,)``; None: another unit, whose output is added to this one's, has it.
+    """
+    if norm is None or in_training(norm) is not None:
+        return weight, bias
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    if bias is not None:
+        bias = (bias - norm.running_mean) * scale + norm.bias
+    return weight * scale.view(-1, *[1] * (weight.ndim - 1)), bias
 
 
 def check_statistics(statistics: str) -> str:

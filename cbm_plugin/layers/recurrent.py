@@ -1,21 +1,18 @@
 """The one interface of everything that recurs, and what all of it has in common."""
-from typing import List, Optional, Tuple
+from functools import partial
+from typing import List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from .sequence import (
-    Lengths,
-    State,
-    check_lengths,
-    check_state_at,
-    map_state,
-    pick_state,
-    restore_steps,
-    trim_steps,
-    valid_mask,
-    zero_padding,
-)
+from .fast import Unit, project
+from .packing import Packed, Packing, one_step
+from .sequence import Lengths, check_lengths, check_state_at
+from .state import State, map_state, shapes
+from .temporal_dropout import Keep, kept_spans
+
+TWINS = ('fast', 'naive')
 
 
 def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], stride: int = 1,
@@ -50,40 +47,72 @@ class RecurrentLayer(nn.Module):
         y_t, state = layer.step(x_t, state)          # one item
 
     What lies beyond an item's length never reaches an output, a gradient, a state or a batch
-    statistic. A subclass supplies :meth:`recurrence` and, where its state is not one map of
-    ``hidden_channels``, :meth:`initial_state`.
+    statistic. A subclass supplies :meth:`cell`, the readable recurrence, and may supply its fast
+    twin, :meth:`fast_inputs` and :meth:`fast_states`; where its state is not one map of
+    ``hidden_channels``, :meth:`initial_state`; where its output is not its state, :meth:`output`.
 
     Args:
         in_channels: C of the input.
         hidden_channels: C of the output.
         kernel_size: of maps; None for vectors.
+        twin: ``'fast'`` (default), or ``'naive'``: the same function as a plain loop over
+            :meth:`cell`, frame by frame. It is the reference that the fast one is tested against,
+            differentiates twice, and is traced by exporters.
+
+    Raises:
+        ValueError: an option is unknown or out of range; the message names what is allowed.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int,
-                 kernel_size: Optional[int]) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int],
+                 twin: str = 'fast') -> None:
         super().__init__()
         for name, value in (('in_channels', in_channels), ('hidden_channels', hidden_channels)):
             if value < 1:
                 raise ValueError(f'{name} is {value}, but must be at least 1')
+        if twin not in TWINS:
+            raise ValueError(f"twin is '{twin}': use 'fast' or 'naive'")
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.kernel_size = kernel_size
+        self.twin = twin
+
+    # --- what a subclass says
 
     def initial_state(self, x_t: Tensor) -> State:
         """The zero state for one item ``x_t (N, C, ...)`` of a sequence."""
         return x_t.new_zeros(x_t.shape[0], self.hidden_channels, *x_t.shape[2:])
 
-    def recurrence(self, x: Tensor, state: State,
-                   valid: Optional[Tensor]) -> Tuple[Tensor, List[State]]:
-        """All outputs ``(N, T, ...)``, and the states after 0, 1, ... T items."""
+    def cell(self, x_t: Tensor, state: State) -> State:
+        """One item: ``x_t (N, C, ...)`` and the state before it -> the state after it."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, state: Optional[State] = None, lengths: Lengths = None,
-                state_at: Lengths = None) -> Tuple[Tensor, State]:
+    def output(self, states: State) -> Tensor:
+        """The layer's output, out of its state."""
+        return states  # type: ignore[return-value]
+
+    def has_fast_twin(self) -> bool:
+        """Whether there is one for this layer's options."""
+        return False
+
+    def fast_inputs(self) -> List[Unit]:
+        """The units that see the input alone: they run over all frames at once."""
+        raise NotImplementedError
+
+    def fast_states(self, projected: List[Tensor], packing: Packing,
+                    start: Optional[State]) -> State:
+        """The states ``(M, ...)`` after each item, from what the input's units gave."""
+        raise NotImplementedError
+
+    # --- running it
+
+    def forward(self, x: Union[Tensor, Packed], state: Optional[State] = None,
+                lengths: Lengths = None, state_at: Lengths = None
+                ) -> Tuple[Union[Tensor, Packed], State]:
         """Run over a padded batch of sequences.
 
         Args:
-            x: ``(N, T, C, H, W)``, or ``(N, T, C)``.
+            x: ``(N, T, C, H, W)``, or ``(N, T, C)``; or what a layer before gave packed, and then
+                the output is packed too.
             state: what an earlier call handed out. Default None: zeros.
             lengths: ``(N,)``, each in 1..T. Default None: all are T.
             state_at: ``(N,)``: hand out the state after so many items (0 is the initial state)
@@ -96,22 +125,75 @@ class RecurrentLayer(nn.Module):
         Raises:
             ValueError: a shape does not fit, a length exceeds T, a state is another layer's.
         """
+        if isinstance(x, Packed):
+            frames, packing = x
+            self._check_channels(frames.shape[1], frames)
+            y, new_state = self._run(frames, packing, state, state_at)
+            return Packed(y, packing), new_state
         self._check_input(x)
-        lengths = check_lengths(x, lengths)
-        state_at = check_state_at(state_at, lengths, x)
-        zeros = self.initial_state(x[:, 0])
-        state = zeros if state is None else self._check_state(state, zeros)
-        steps = x.shape[1]
-        x = trim_steps(x, lengths)
-        valid = valid_mask(x, lengths)
-        y, states = self.recurrence(zero_padding(x, valid), state, valid)
-        at = state_at if state_at is not None else (None if valid is None else lengths)
-        return restore_steps(zero_padding(y, valid), steps), pick_state(states, at)
+        packing = Packing(*x.shape[:2], check_lengths(x, lengths))
+        y, new_state = self._run(packing.pack(x), packing, state, state_at)
+        return packing.unpack(y), new_state
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t (N, hidden_channels, ...)`` and the new state."""
-        y, state = self(x_t.unsqueeze(1), state)
-        return y.squeeze(1), state
+        packing = one_step(x_t.shape[0])
+        packed, state = self(Packed(packing.pack(x_t.unsqueeze(1)), packing), state)
+        return packed.frames, state
+
+    def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
+             state_at: Lengths) -> Tuple[Tensor, State]:
+        at = check_state_at(state_at, packing.lengths, packing.batch, packing.steps)
+        initial = self.initial_state(frames[:packing.batch])
+        start = None
+        if state is not None:
+            initial = self._check_state(state, initial)
+            start = packing.sort(initial)
+        y, history = self.recurrence(frames, packing, start)
+        return y, packing.pick(initial, history, at)
+
+    def recurrence(self, frames: Tensor, packing: Packing,
+                   start: Optional[State]) -> Tuple[Tensor, State]:
+        """All outputs ``(M, ...)``, and the states after each item.
+
+        Args:
+            frames: ``(M, C, ...)``, packed.
+            packing: where each row stands.
+            start: the initial state, longest sequence first. Default None: zeros.
+        """
+        states = self.states(frames, packing, start)
+        return self.output(states), states
+
+    def states(self, frames: Tensor, packing: Packing, start: Optional[State],
+               keep: Keep = None) -> State:
+        """The states after each item; at steps that are not in ``keep`` the input gets no gradient.
+        """
+        if self.twin == 'fast' and self.has_fast_twin():
+            return self.fast_states_of(frames, packing, start, keep, [])[1]
+        return self.naive_states(frames, packing, start, keep)
+
+    def fast_states_of(self, frames: Tensor, packing: Packing, start: Optional[State], keep: Keep,
+                       beside: List[Unit]) -> Tuple[List[Tensor], State]:
+        """The outputs of the units ``beside``, which see the same frames, and the states."""
+        frames = _autocast(frames)
+        spans = kept_spans(packing, keep)
+        units = [*beside, *(unit._replace(spans=spans) for unit in self.fast_inputs())]
+        outputs = list(project(frames, units))
+        states = self.fast_states(outputs[len(beside):], packing, start)
+        return outputs[:len(beside)], states
+
+    def naive_states(self, frames: Tensor, packing: Packing, start: Optional[State],
+                     keep: Keep = None) -> State:
+        """The states after each item, by :meth:`cell` alone."""
+        state = self.initial_state(frames[:packing.batch]) if start is None else start
+        history = []
+        for t, x_t in enumerate(frames.split(packing.batch_sizes)):
+            still_running = map_state(partial(torch.narrow, dim=0, start=0, length=len(x_t)), state)
+            state = self.cell(x_t if keep is None or keep[t] else x_t.detach(), still_running)
+            history.append(state)
+        return map_state(lambda *leaves: torch.cat(leaves), *history)
+
+    # --- checks
 
     def _check_input(self, x: Tensor) -> None:
         expected = '(N, T, C, H, W)' if self.kernel_size is not None else '(N, T, C)'
@@ -120,9 +202,12 @@ class RecurrentLayer(nn.Module):
             hint = '' if dims == 3 else ' (for vectors, build it with kernel_size=None)'
             raise ValueError(f'{type(self).__name__} expects {expected}, got the shape '
                              f'{tuple(x.shape)}{hint}')
-        if x.shape[2] != self.in_channels:
+        self._check_channels(x.shape[2], x)
+
+    def _check_channels(self, channels: int, x: Tensor) -> None:
+        if channels != self.in_channels:
             raise ValueError(f'{type(self).__name__} was built for in_channels='
-                             f'{self.in_channels}, got {x.shape[2]} channels in the shape '
+                             f'{self.in_channels}, got {channels} channels in the shape '
                              f'{tuple(x.shape)}')
 
     def _check_state(self, state: State, zeros: State) -> State:
@@ -133,11 +218,19 @@ class RecurrentLayer(nn.Module):
                              'and map size, or None')
         return map_state(lambda leaf, zero: leaf.to(zero), state, zeros)
 
+    def extra_repr(self) -> str:
+        return f'{self.in_channels}, {self.hidden_channels}, twin={self.twin!r}'
 
-def shapes(state: object) -> object:
-    """The shapes of a state's tensors, in its structure."""
-    if isinstance(state, torch.Tensor):
-        return tuple(state.shape)
-    if isinstance(state, (tuple, list)):
-        return tuple(shapes(part) for part in state)
-    return type(state).__name__
+
+def _autocast(frames: Tensor) -> Tensor:
+    """``frames`` in the precision that autocast asks for, if it is on."""
+    device = frames.device.type
+    if torch.is_autocast_enabled(device) and frames.is_floating_point() \
+            and frames.dtype != torch.float64:
+        return frames.to(torch.get_autocast_dtype(device))
+    return frames
+
+
+def plain_batch_norm(norm: Optional[nn.Module]) -> bool:
+    """Whether a norm is one that the fast twins know: none, or batch norm with its parameters."""
+    return norm is None or (isinstance(norm, _BatchNorm) and norm.affine)

@@ -1,29 +1,41 @@
 """Temporal dropout: now and then T learns nothing through its input (section 3.1)."""
+from itertools import groupby
+from typing import List, Optional, Sequence, Tuple
+
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from .packing import Packing
+
+Keep = Optional[Sequence[bool]]
+"""Of each time step, whether the gradient passes; None: at all of them."""
 
 
-def temporal_dropout(x: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
-    """``x (N, T, ...)`` itself, cut off from its past at some time steps.
+def draw_kept_steps(steps: int, p: float, training: bool) -> Keep:
+    """At which of ``steps`` time steps the gradient reaches T's input.
 
-    With probability ``p`` a time step of the whole batch passes no gradient back to ``x``. The
-    values never change. Drawn from PyTorch's CPU generator, so that one seed gives the same cuts
-    on every device.
+    Each is cut with probability ``p``, for the whole batch. Drawn from PyTorch's CPU generator, so
+    that one seed gives the same cuts on every device.
     """
-    if not training or p == 0 or not x.requires_grad:
-        return x
+    if not training or p == 0:
+        return None
     if p == 1:
-        return x.detach()
-    cut = torch.rand(x.shape[1]) < p
-    if not cut.any():
-        return x
-    if cut.all():
-        return x.detach()
-    return torch.where(cut.to(x.device).view(1, -1, *[1] * (x.ndim - 2)), x.detach(), x)
+        return [False] * steps
+    keep = (torch.rand(steps) >= p).tolist()
+    return None if all(keep) else keep
+
+
+def kept_spans(packing: Packing, keep: Keep) -> Optional[List[Tuple[int, int]]]:
+    """The rows of the steps in ``keep``, neighbours put together; None: all rows."""
+    if keep is None:
+        return None
+    return [(packing.offsets[steps[0]], packing.offsets[steps[-1] + 1])
+            for kept, group in groupby(range(len(keep)), key=lambda t: keep[t]) if kept
+            for steps in [list(group)]]
 
 
 class TemporalDropout(nn.Module):
-    """:func:`temporal_dropout` with its rate.
+    """The rate at which a layer's temporal flow is cut off from its input in training.
 
     Args:
         p: probability of a cut. Default 0.5, the paper's best (section 5, analysis on TD rate).
@@ -38,8 +50,9 @@ class TemporalDropout(nn.Module):
             raise ValueError(f'temporal_dropout is {p}, but a probability lies in 0..1')
         self.p = p
 
-    def forward(self, x: Tensor) -> Tensor:
-        return temporal_dropout(x, self.p, self.training)
+    def forward(self, steps: int) -> Keep:
+        """See :func:`draw_kept_steps`."""
+        return draw_kept_steps(steps, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f'p={self.p}'

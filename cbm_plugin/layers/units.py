@@ -1,17 +1,28 @@
 """The recurrent units of the field, on maps and on vectors: RNN, LSTM, GRU.
 
-Each is a loop of a few lines over time. What does not depend on the state (the input's half of
-every gate) is computed for all items at once before it.
+Each is a ``cell`` of a few lines, to be read, and its fast twin of :mod:`~cbm_plugin.layers.fast`.
 """
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
 import torch
 from torch import Tensor
 
+from . import fast
+from .fast import Unit
 from .initialisation import initialise_recurrence
-from .norm import ACTIVATIONS, Norm, build_norm, check_activation, normalise
-from .recurrent import RecurrentLayer, projection
-from .sequence import State, per_frame
+from .norm import (
+    ACTIVATIONS,
+    Norm,
+    build_norm,
+    check_activation,
+    check_norm,
+    fold,
+    in_training,
+    normalise,
+)
+from .packing import Packing
+from .recurrent import RecurrentLayer, plain_batch_norm, projection
+from .state import State
 
 
 class RNN(RecurrentLayer):
@@ -27,27 +38,34 @@ class RNN(RecurrentLayer):
         norm: before the activation; batch statistics are those of one time step, since the next
             one depends on them. Default None.
         init: see :mod:`~cbm_plugin.layers.initialisation`. Default Xavier with gain 1.
+        twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
                  activation: str = 'tanh', norm: Norm = None,
-                 init: object = dict(type='xavier', gain=1.0)) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size)
+                 init: object = dict(type='xavier', gain=1.0), twin: str = 'fast') -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, hidden_channels, kernel_size)
         self.state_unit = projection(hidden_channels, hidden_channels, kernel_size, bias=False)
         self.norm = build_norm(norm, hidden_channels)
         self.activation = check_activation(activation)
         initialise_recurrence(init, self.input_unit, self.state_unit)
 
-    def recurrence(self, x: Tensor, state: State,
-                   valid: Optional[Tensor]) -> Tuple[Tensor, List[State]]:
-        act = ACTIVATIONS[self.activation]
-        states = [state]
-        for t, u_t in enumerate(per_frame(self.input_unit, x).unbind(1)):
-            pre = u_t + self.state_unit(states[-1])
-            valid_t = None if valid is None else valid[:, t]
-            states.append(act(normalise(self.norm, pre, valid_t)))
-        return torch.stack(states[1:], dim=1), states  # type: ignore[arg-type]
+    def cell(self, x_t: Tensor, state: State) -> State:
+        pre = normalise(self.norm, self.input_unit(x_t) + self.state_unit(state))
+        return ACTIVATIONS[self.activation](pre)
+
+    def has_fast_twin(self) -> bool:
+        return plain_batch_norm(check_norm(self.norm))
+
+    def fast_inputs(self) -> List[Unit]:
+        return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
+
+    def fast_states(self, projected: List[Tensor], packing: Packing,
+                    start: Optional[State]) -> State:
+        weight, _ = fold(self.norm, self.state_unit.weight)
+        return fast.rnn(projected[0], weight, start, packing, self.activation,
+                        in_training(self.norm))
 
 
 class LSTM(RecurrentLayer):
@@ -60,11 +78,12 @@ class LSTM(RecurrentLayer):
         in_channels, hidden_channels: C of input and output.
         kernel_size: None for vectors (the default), odd for maps.
         norm: on the four gates together, before their nonlinearities. Default None.
+        twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
-                 norm: Norm = None) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size)
+                 norm: Norm = None, twin: str = 'fast') -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, 4 * hidden_channels, kernel_size)
         self.state_unit = projection(hidden_channels, 4 * hidden_channels, kernel_size, bias=False)
         self.norm = build_norm(norm, 4 * hidden_channels)
@@ -73,20 +92,30 @@ class LSTM(RecurrentLayer):
             self.input_unit.bias[hidden_channels:2 * hidden_channels] = 1.0
 
     def initial_state(self, x_t: Tensor) -> State:
-        zeros = super().initial_state(x_t)
-        return zeros, zeros
+        """Zeros; the cell adds up small changes, so it is never kept in half precision."""
+        h = super().initial_state(x_t)
+        return h, h.to(torch.promote_types(h.dtype, torch.float32))
 
-    def recurrence(self, x: Tensor, state: State,
-                   valid: Optional[Tensor]) -> Tuple[Tensor, List[State]]:
-        states = [state]
-        for t, u_t in enumerate(per_frame(self.input_unit, x).unbind(1)):
-            h, c = states[-1]
-            gates = u_t + self.state_unit(h)
-            gates = normalise(self.norm, gates, None if valid is None else valid[:, t])
-            i, f, o, g = gates.chunk(4, dim=1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            states.append((torch.sigmoid(o) * torch.tanh(c), c))
-        return torch.stack([h for h, _ in states[1:]], dim=1), states
+    def cell(self, x_t: Tensor, state: State) -> State:
+        h, c = state
+        gates = normalise(self.norm, self.input_unit(x_t) + self.state_unit(h))
+        i, f, o, g = gates.chunk(4, dim=1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+    def output(self, states: State) -> Tensor:
+        return states[0]
+
+    def has_fast_twin(self) -> bool:
+        return plain_batch_norm(check_norm(self.norm))
+
+    def fast_inputs(self) -> List[Unit]:
+        return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
+
+    def fast_states(self, projected: List[Tensor], packing: Packing,
+                    start: Optional[State]) -> State:
+        weight, _ = fold(self.norm, self.state_unit.weight)
+        return fast.lstm(projected[0], weight, start, packing, in_training(self.norm))
 
 
 class GRU(RecurrentLayer):
@@ -99,11 +128,12 @@ class GRU(RecurrentLayer):
         in_channels, hidden_channels: C of input and output.
         kernel_size: None for vectors (the default), odd for maps.
         norm: on gates and candidate, before their nonlinearities. Default None.
+        twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
-                 norm: Norm = None) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size)
+                 norm: Norm = None, twin: str = 'fast') -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, 3 * hidden_channels, kernel_size)
         self.gate_unit = projection(hidden_channels, 2 * hidden_channels, kernel_size, bias=False)
         self.state_unit = projection(hidden_channels, hidden_channels, kernel_size, bias=False)
@@ -114,18 +144,28 @@ class GRU(RecurrentLayer):
         with torch.no_grad():
             self.input_unit.bias[:hidden_channels] = -1.0
 
-    def recurrence(self, x: Tensor, state: State,
-                   valid: Optional[Tensor]) -> Tuple[Tensor, List[State]]:
-        states = [state]
-        width = self.hidden_channels
-        for t, u_t in enumerate(per_frame(self.input_unit, x).unbind(1)):
-            h = states[-1]
-            valid_t = None if valid is None else valid[:, t]
-            gates = normalise(self.gate_norm, u_t[:, :2 * width] + self.gate_unit(h), valid_t)
-            z, r = torch.sigmoid(gates).chunk(2, dim=1)
-            pre = normalise(self.norm, u_t[:, 2 * width:] + self.state_unit(r * h), valid_t)
-            states.append((1 - z) * h + z * torch.tanh(pre))
-        return torch.stack(states[1:], dim=1), states  # type: ignore[arg-type]
+    def cell(self, x_t: Tensor, state: State) -> State:
+        h, width = state, self.hidden_channels
+        u_t = self.input_unit(x_t)
+        gates = normalise(self.gate_norm, u_t[:, :2 * width] + self.gate_unit(h))
+        z, r = torch.sigmoid(gates).chunk(2, dim=1)
+        candidate = normalise(self.norm, u_t[:, 2 * width:] + self.state_unit(r * h))
+        return (1 - z) * h + z * torch.tanh(candidate)
+
+    def has_fast_twin(self) -> bool:
+        return plain_batch_norm(check_norm(self.norm))
+
+    def fast_inputs(self) -> List[Unit]:
+        weight, bias, width = self.input_unit.weight, self.input_unit.bias, self.hidden_channels
+        return [Unit(*fold(self.gate_norm, weight[:2 * width], bias[:2 * width])),
+                Unit(*fold(self.norm, weight[2 * width:], bias[2 * width:]))]
+
+    def fast_states(self, projected: List[Tensor], packing: Packing,
+                    start: Optional[State]) -> State:
+        gate_weight, _ = fold(self.gate_norm, self.gate_unit.weight)
+        weight, _ = fold(self.norm, self.state_unit.weight)
+        return fast.gru(*projected, gate_weight, weight, start, packing,
+                        in_training(self.gate_norm), in_training(self.norm))
 
 
 class ConvRNN(RNN):

@@ -17,7 +17,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from ..layers.sequence import State, detach_state, map_state
+from ..layers.state import State, detach_state, map_state
 from .coherence import CoherenceSettings, overlap_distance
 from .plan import ClipPlan, check_same_number_of_clips
 

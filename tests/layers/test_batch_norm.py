@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cbm_plugin.layers import CBM, DeepRNN, MaskedBatchNorm
+from cbm_plugin.layers import CBM, DeepRNN, FrameBatchNorm, Packing
 
 LENGTHS = [5, 2, 3]
 MODES = ['sequence', 'step']
@@ -51,7 +51,8 @@ def normalised_by_hand(x: Tensor, valid: Optional[Tensor]) -> Tensor:
 def test_a_bridge_normalises_over_the_valid_frames_alone(statistics: str) -> None:
     x, valid = ragged(0, 9.0), torch.arange(5) < torch.tensor(LENGTHS)[:, None]
     layer = CBM(3, 4, statistics=statistics, activation='tanh').double().train()
-    got = layer.bridge(x, valid)
+    packing = Packing(3, 5, torch.tensor(LENGTHS))
+    got = packing.unpack(layer.bridge(packing.pack(x), packing))
     features = layer.bridge.unit(x.flatten(0, 1)).unflatten(0, (3, 5))
     if statistics == 'sequence':
         by_hand = normalised_by_hand(features.flatten(0, 1), valid.flatten()).unflatten(0, (3, 5))
@@ -71,19 +72,18 @@ def test_running_statistics_move_once_per_sequence_or_once_per_step() -> None:
 
 def test_without_padding_it_is_the_batch_norm_of_pytorch() -> None:
     x = torch.randn(4, 3, 5, 5)
-    ours, theirs = MaskedBatchNorm(3), nn.BatchNorm2d(3)
+    ours, theirs = FrameBatchNorm(3), nn.BatchNorm2d(3)
     torch.testing.assert_close(ours(x), theirs(x))
     assert torch.equal(ours.running_var, theirs.running_var)
 
 
 def test_a_single_vector_trains_and_leaves_the_running_statistics_alone() -> None:
-    norm = MaskedBatchNorm(3)
-    out = norm(torch.randn(2, 3), torch.tensor([True, False]))
-    assert torch.equal(out[0], norm.bias)
+    norm = FrameBatchNorm(3)
+    assert torch.equal(norm(torch.randn(1, 3)), norm.bias[None])
     assert int(norm.num_batches_tracked) == 0
 
 
-def test_synchronised_batch_norm_is_refused_since_it_counts_padding() -> None:
+def test_synchronised_batch_norm_is_refused_since_processes_differ_in_their_steps() -> None:
     stack = nn.SyncBatchNorm.convert_sync_batchnorm(DeepRNN(3, [4]))
     with pytest.raises(TypeError, match='remove `sync_bn`'):
         stack(torch.zeros(1, 2, 3, 4, 4))

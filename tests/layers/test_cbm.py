@@ -12,7 +12,6 @@ from cbm_plugin.layers import (
     VARIANTS,
     ConvLSTM,
     DeepRNN,
-    temporal_dropout,
 )
 
 
@@ -80,32 +79,42 @@ def test_a_convlstm_as_temporal_flow_keeps_its_own_state() -> None:
 # --- temporal dropout
 
 
-def gradient_of(p: float, training: bool = True) -> torch.Tensor:
+def gradient_of(p: float, twin: str, training: bool = True) -> torch.Tensor:
+    """What reaches each of 12 frames through T alone, ``(12, N * C)``."""
     torch.manual_seed(3)
+    layer = CBM(3, 4, kernel_size=None, norm=None, temporal_dropout=p, twin=twin).train(training)
+    nn.init.zeros_(layer.bridge.unit.weight)  # what reaches x came through T
+    nn.init.ones_(layer.bridge.unit.bias)
     x = frames(2, 12, 3).requires_grad_()
-    weighted = temporal_dropout(x, p, training) * torch.arange(1.0, 13)[:, None]
-    (weighted.sum() + 0 * x.sum()).backward()
-    return x.grad
+    layer(x)[0].sum().backward()
+    return x.grad.transpose(0, 1).flatten(1)
+
+
+BOTH = pytest.mark.parametrize('twin', ['fast', 'naive'])
 
 
 def test_temporal_dropout_never_changes_values() -> None:
-    x = frames(2, 12, 3).requires_grad_()
-    assert torch.equal(temporal_dropout(x, 0.5, True), x)
+    layer, x = CBM(3, 4, norm=None), frames(2, 12, 3, 5, 5)
+    assert torch.equal(layer.train()(x)[0], layer.eval()(x)[0])
 
 
-def test_temporal_dropout_cuts_whole_time_steps_of_the_whole_batch() -> None:
-    by_step = gradient_of(0.5).transpose(0, 1).flatten(1)
-    cut = (by_step == 0).all(1)
-    kept = (by_step == torch.arange(1.0, 13)[:, None]).all(1)
+@BOTH
+def test_temporal_dropout_cuts_whole_time_steps_of_the_whole_batch(twin: str) -> None:
+    by_step = gradient_of(0.5, twin)
+    cut, kept = (by_step == 0).all(1), (by_step != 0).all(1)
     assert (cut | kept).all() and cut.any() and kept.any()
+    uncut = gradient_of(0.0, twin)
+    torch.testing.assert_close(by_step[kept], uncut[kept])
 
 
-def test_rate_0_never_cuts_and_rate_1_always() -> None:
-    assert gradient_of(0.0).all() and not gradient_of(1.0).any()
+@BOTH
+def test_rate_0_never_cuts_and_rate_1_always(twin: str) -> None:
+    assert gradient_of(0.0, twin).all() and not gradient_of(1.0, twin).any()
 
 
-def test_temporal_dropout_rests_in_evaluation() -> None:
-    assert gradient_of(0.5, training=False).all()
+@BOTH
+def test_temporal_dropout_rests_in_evaluation(twin: str) -> None:
+    assert gradient_of(0.5, twin, training=False).all()
 
 
 def test_a_cut_gate_still_learns_through_its_state() -> None:

@@ -1,0 +1,144 @@
+"""A linear or convolution unit's weights, in the form that is fastest to apply over and over.
+
+``add`` and ``add_transposed`` write into what is already there: on the CPU one oneDNN convolution
+with a sum as its last operation, and the weights reordered once for all steps of a sequence. Where
+that is not to be had (CUDA, float64) the same is done with PyTorch's public operators.
+"""
+from typing import Optional, Tuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PACKED_TYPES = (torch.float32, torch.bfloat16)
+
+
+class LinearMap:
+    """``W x`` for vectors ``(M, C)``.
+
+    Args:
+        weight: ``(out, in)``.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.weight = weight
+
+    def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        return F.linear(x, self.weight, bias)
+
+    def add(self, out: Tensor, x: Tensor) -> None:
+        """``out += W x``."""
+        out.addmm_(x, self.weight.t())
+
+    def add_transposed(self, out: Tensor, g: Tensor) -> None:
+        """``out += W^T g``."""
+        out.addmm_(g, self.weight)
+
+    def transposed(self, g: Tensor, x: Tensor) -> Tensor:
+        """``W^T g``, in the shape of ``x``."""
+        return g @ self.weight
+
+    def weight_grad(self, x: Tensor, g: Tensor,
+                    biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
+        """The gradient of ``<g, W x + b>`` by W, and by b where there is one."""
+        return g.t() @ x, g.sum(0) if biased else None
+
+
+class ConvMap(LinearMap):
+    """A convolution of maps ``(M, C, H, W)``, channels last, padded to keep their size.
+
+    Args:
+        weight: ``(out, in, k, k)``, k odd.
+        stride: of the convolution; with more than 1 only ``transposed`` goes back.
+    """
+
+    def __init__(self, weight: Tensor, stride: int = 1) -> None:
+        super().__init__(weight.contiguous(memory_format=torch.channels_last))
+        self.stride = stride
+        self.padding = weight.shape[-1] // 2
+
+    def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        return F.conv2d(x, self.weight, bias, self.stride, self.padding)
+
+    def add(self, out: Tensor, x: Tensor) -> None:
+        out.add_(self(x))
+
+    def add_transposed(self, out: Tensor, g: Tensor) -> None:
+        out.add_(self.transposed(g, out))
+
+    def transposed(self, g: Tensor, x: Tensor) -> Tensor:
+        return self._backward(g, x, (True, False, False))[0]
+
+    def weight_grad(self, x: Tensor, g: Tensor,
+                    biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
+        return self._backward(g, x, (False, True, biased))[1:]
+
+    def _backward(self, g: Tensor, x: Tensor, wanted: Tuple[bool, bool, bool]) -> Tuple:
+        pair = [self.padding] * 2
+        return torch.ops.aten.convolution_backward(
+            g, x, self.weight, [self.weight.shape[0]], [self.stride] * 2, pair, [1, 1], False,
+            [0, 0], 1, wanted)
+
+
+class PackedConvMap(ConvMap):
+    """:class:`ConvMap` of stride 1 on the CPU, through oneDNN's convolution with a sum.
+
+    Args:
+        weight: as there.
+        like: maps that it will be applied to, which decide how oneDNN orders the weights.
+    """
+
+    def __init__(self, weight: Tensor, like: Tensor) -> None:
+        super().__init__(weight)
+        self._like = like.shape
+        self._packed: Optional[Tensor] = None
+        self._packed_transposed: Optional[Tensor] = None
+
+    def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        pair = [self.padding] * 2
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, self._forward_weight(), bias, pair, [1, 1], [1, 1], 1, 'none', [], '')
+
+    def add(self, out: Tensor, x: Tensor) -> None:
+        self._sum(out, x, self._forward_weight())
+
+    def add_transposed(self, out: Tensor, g: Tensor) -> None:
+        if self._packed_transposed is None:
+            turned = self.weight.flip(2, 3).transpose(0, 1)
+            self._packed_transposed = self._pack(turned)
+        self._sum(out, g, self._packed_transposed)
+
+    def _forward_weight(self) -> Tensor:
+        if self._packed is None:
+            self._packed = self._pack(self.weight)
+        return self._packed
+
+    def _pack(self, weight: Tensor) -> Tensor:
+        shape = [self._like[0], weight.shape[1], *self._like[2:]]
+        return torch.ops.aten.mkldnn_reorder_conv2d_weight(
+            weight.contiguous().to_mkldnn(), [self.padding] * 2, [1, 1], [1, 1], 1, shape)
+
+    def _sum(self, out: Tensor, x: Tensor, packed: Tensor) -> None:
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            out, x, packed, None, [self.padding] * 2, [1, 1], [1, 1], 1, 'add', 1.0, None, [], None)
+
+
+def linear_map(weight: Tensor, x: Tensor, stride: int = 1) -> LinearMap:
+    """The fastest map with this ``weight``, in the precision of ``x (M, C, ...)``."""
+    weight = weight.detach().to(x.dtype)
+    if weight.ndim == 2:
+        return LinearMap(weight)
+    if stride == 1 and _packs(x):
+        return PackedConvMap(weight, x)
+    return ConvMap(weight, stride)
+
+
+def _packs(x: Tensor) -> bool:
+    """Whether oneDNN's private convolutions are there for such maps."""
+    if x.device.type != 'cpu' or x.dtype not in PACKED_TYPES:
+        return False
+    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+        return False
+    if not hasattr(torch.ops.mkldnn, '_convolution_pointwise_'):
+        return False
+    return x.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()

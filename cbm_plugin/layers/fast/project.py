@@ -1,0 +1,87 @@
+"""All that does not depend on the state, for all frames at once."""
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from .first_order import first_order
+from .linear_map import LinearMap, linear_map
+from .recipe import Recipe, recipe_of, restore, save
+
+Spans = List[Tuple[int, int]]
+
+
+class Unit(NamedTuple):
+    """One linear or convolution unit on frames.
+
+    Args:
+        weight: ``(out, in)`` or ``(out, in, k, k)``.
+        bias: ``(out,)`` or None.
+        stride: of the convolution.
+        spans: the rows at which its gradient reaches the frames, as (first, end). Default None:
+            all. Temporal dropout leaves some out, and nothing is computed for them.
+    """
+    weight: Tensor
+    bias: Optional[Tensor] = None
+    stride: int = 1
+    spans: Optional[Spans] = None
+
+
+def project(frames: Tensor, units: Sequence[Unit]) -> Tuple[Tensor, ...]:
+    """Each unit's output ``(M, out, ...)`` of the same ``frames (M, in, ...)``.
+
+    In backward the units' gradients are summed up where the first one left its own.
+    """
+    maps = [linear_map(unit.weight, frames, unit.stride) for unit in units]
+    if not torch.is_grad_enabled():
+        return tuple(_apply(m, frames, unit.bias) for m, unit in zip(maps, units))
+    parameters = [p for unit in units for p in (unit.weight, unit.bias)]
+    spans = [unit.spans for unit in units]
+    return _Project.apply(frames, recipe_of(frames), maps, spans, *parameters)
+
+
+def _apply(m: LinearMap, frames: Tensor, bias: Optional[Tensor]) -> Tensor:
+    return m(frames, None if bias is None else bias.to(frames.dtype))
+
+
+class _Project(Function):
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor, recipe: Recipe, maps: List[LinearMap],
+                spans: List[Optional[Spans]], *parameters: Optional[Tensor]) -> Tuple[Tensor, ...]:
+        ctx.maps, ctx.spans = maps, spans
+        weights, biases = parameters[::2], parameters[1::2]
+        ctx.biases = [bias is not None for bias in biases]
+        save(ctx, recipe, *weights)
+        return tuple(_apply(m, frames, bias) for m, bias in zip(maps, biases))
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, *gradients: Tensor) -> Tuple:
+        frames, weights = restore(ctx)
+        layout = torch.channels_last if frames.ndim == 4 else torch.contiguous_format
+        gradients = [g.contiguous(memory_format=layout) for g in gradients]
+        d_frames = None
+        if ctx.needs_input_grad[0]:
+            d_frames = _frames_grad(frames, gradients, ctx.maps, ctx.spans)
+        d_parameters: List[Optional[Tensor]] = []
+        for m, g, weight, biased in zip(ctx.maps, gradients, weights, ctx.biases):
+            d_weight, d_bias = m.weight_grad(frames, g, biased)
+            d_parameters += [d_weight.to(weight.dtype),
+                             d_bias.to(weight.dtype) if biased else None]
+        return (d_frames, None, None, None, *d_parameters)
+
+
+def _frames_grad(frames: Tensor, gradients: Sequence[Tensor], maps: Sequence[LinearMap],
+                 spans: Sequence[Optional[Spans]]) -> Tensor:
+    """The sum over the units of what reaches the frames."""
+    everywhere = [i for i, rows in enumerate(spans) if rows is None]
+    first = everywhere[0] if everywhere else None
+    total = (torch.zeros_like(frames) if first is None
+             else maps[first].transposed(gradients[first], frames))
+    for i, (m, g, rows) in enumerate(zip(maps, gradients, spans)):
+        if i != first:
+            for start, end in [(0, len(g))] if rows is None else rows:
+                m.add_transposed(total[start:end], g[start:end])
+    return total
