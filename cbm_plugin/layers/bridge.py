@@ -70,7 +70,7 @@ class Bridge(nn.Module):
     def fast_unit(self) -> fast.Unit:
         """R, with a norm that is a constant inside."""
         weight, bias = fold(self.norm, self.unit.weight, self.unit.bias)
-        return fast.Unit(weight, bias, self.stride)
+        return fast.Unit(weight, bias, self.stride, always_learns=True)
 
     def after_fast_unit(self, z: Tensor, packing: Packing) -> Tensor:
         """``act(norm(z))`` of what R gave, for merges other than the product."""

@@ -1,9 +1,10 @@
 """The Context Bridge Module: one layer whose two flows train apart (section 3.1)."""
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from torch import Tensor, nn
 
 from .bridge import Bridge
+from .fast import Unit
 from .merge import Merge
 from .norm import Norm
 from .packing import Packing
@@ -80,11 +81,21 @@ class CBM(RecurrentLayer):
     def initial_state(self, x_t: Tensor) -> State:
         return self.temporal.initial_state(x_t)
 
+    def has_fast_twin(self) -> bool:
+        return self.bridge is not None and self.bridge.has_fast_twin() \
+            and self.temporal.has_fast_twin()
+
+    def fast_inputs(self) -> List[Unit]:
+        """R and the input's half of T, which see the same frames."""
+        return [self.bridge.fast_unit(), *self.temporal.fast_inputs()]
+
+    def fast_state_units(self) -> List[Unit]:
+        return self.temporal.fast_state_units()
+
     def recurrence(self, frames: Tensor, packing: Packing,
                    start: Optional[State]) -> Tuple[Tensor, State]:
         keep = self.temporal_dropout(len(packing.batch_sizes))
-        if self.twin == 'fast' and self.bridge is not None and self.bridge.has_fast_twin() \
-                and self.temporal.has_fast_twin():
+        if self.twin == 'fast' and self.has_fast_twin():
             return self._fast(frames, packing, start, keep)
         states = self.temporal.states(frames, packing, start, keep)
         gate = self._pooled(self.temporal.output(states))
@@ -95,9 +106,8 @@ class CBM(RecurrentLayer):
 
     def _fast(self, frames: Tensor, packing: Packing, start: Optional[State],
               keep: Keep) -> Tuple[Tensor, State]:
-        """R and the input's half of T see the frames together, and the merge ends both."""
-        (z,), states = self.temporal.fast_states_of(frames, packing, start, keep,
-                                                    [self.bridge.fast_unit()])
+        (z, *projected), units = self.project(frames, packing, keep)
+        states = self.temporal.fast_states(projected, units, packing, start)
         gate = self._pooled(self.temporal.output(states))
         if self.merge.kind == 'product':
             return self.bridge.gated(z, gate, packing), states

@@ -13,7 +13,6 @@ So padding is never computed, and cannot reach a gradient, a state or a batch st
 kept channels last: one step is one piece of memory, and a batch without padding that is already in
 this order is packed and unpacked without a copy.
 """
-from functools import lru_cache
 from itertools import accumulate
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -135,7 +134,6 @@ class Packing:
                           for t, size in enumerate(self.batch_sizes)])
 
 
-@lru_cache(maxsize=64)
 def one_step(batch: int) -> Packing:
     """The packing of a single item of each of ``batch`` sequences."""
     return Packing(batch, 1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .fast import Unit, project
+from .fast import PreparedUnits, Unit, project
 from .packing import Packed, Packing, one_step
 from .sequence import Lengths, check_lengths, check_state_at
 from .state import State, map_state, shapes
@@ -48,8 +48,9 @@ class RecurrentLayer(nn.Module):
 
     What lies beyond an item's length never reaches an output, a gradient, a state or a batch
     statistic. A subclass supplies :meth:`cell`, the readable recurrence, and may supply its fast
-    twin, :meth:`fast_inputs` and :meth:`fast_states`; where its state is not one map of
-    ``hidden_channels``, :meth:`initial_state`; where its output is not its state, :meth:`output`.
+    twin, :meth:`fast_inputs`, :meth:`fast_state_units` and :meth:`fast_states`; where its state is
+    not one map of ``hidden_channels``, :meth:`initial_state`; where its output is not its state,
+    :meth:`output`.
 
     Args:
         in_channels: C of the input.
@@ -75,6 +76,7 @@ class RecurrentLayer(nn.Module):
         self.hidden_channels = hidden_channels
         self.kernel_size = kernel_size
         self.twin = twin
+        self._prepared = PreparedUnits()
 
     # --- what a subclass says
 
@@ -98,9 +100,19 @@ class RecurrentLayer(nn.Module):
         """The units that see the input alone: they run over all frames at once."""
         raise NotImplementedError
 
-    def fast_states(self, projected: List[Tensor], packing: Packing,
+    def fast_state_units(self) -> List[Unit]:
+        """The units that see the state."""
+        raise NotImplementedError
+
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        """The states ``(M, ...)`` after each item, from what the input's units gave."""
+        """The states ``(M, ...)`` after each item.
+
+        Args:
+            projected: what :meth:`fast_inputs` gave.
+            units: :meth:`fast_state_units`.
+            packing, start: see :meth:`recurrence`.
+        """
         raise NotImplementedError
 
     # --- running it
@@ -168,19 +180,21 @@ class RecurrentLayer(nn.Module):
                keep: Keep = None) -> State:
         """The states after each item; at steps that are not in ``keep`` the input gets no gradient.
         """
-        if self.twin == 'fast' and self.has_fast_twin():
-            return self.fast_states_of(frames, packing, start, keep, [])[1]
-        return self.naive_states(frames, packing, start, keep)
+        if self.twin == 'naive' or not self.has_fast_twin():
+            return self.naive_states(frames, packing, start, keep)
+        projected, units = self.project(frames, packing, keep)
+        return self.fast_states(projected, units, packing, start)
 
-    def fast_states_of(self, frames: Tensor, packing: Packing, start: Optional[State], keep: Keep,
-                       beside: List[Unit]) -> Tuple[List[Tensor], State]:
-        """The outputs of the units ``beside``, which see the same frames, and the states."""
+    def project(self, frames: Tensor, packing: Packing,
+                keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
+        """What :meth:`fast_inputs` give for all frames, and the units of the state."""
         frames = _autocast(frames)
+        inputs, state_units = self._prepared.get(
+            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
         spans = kept_spans(packing, keep)
-        units = [*beside, *(unit._replace(spans=spans) for unit in self.fast_inputs())]
-        outputs = list(project(frames, units))
-        states = self.fast_states(outputs[len(beside):], packing, start)
-        return outputs[:len(beside)], states
+        if spans is not None:
+            inputs = [unit if unit.always_learns else unit._replace(spans=spans) for unit in inputs]
+        return list(project(frames, inputs)), state_units
 
     def naive_states(self, frames: Tensor, packing: Packing, start: Optional[State],
                      keep: Keep = None) -> State:
@@ -188,7 +202,8 @@ class RecurrentLayer(nn.Module):
         state = self.initial_state(frames[:packing.batch]) if start is None else start
         history = []
         for t, x_t in enumerate(frames.split(packing.batch_sizes)):
-            still_running = map_state(partial(torch.narrow, dim=0, start=0, length=len(x_t)), state)
+            rows = x_t.shape[0]  # not len(x_t): exporters would take it for a constant
+            still_running = map_state(partial(torch.narrow, dim=0, start=0, length=rows), state)
             state = self.cell(x_t if keep is None or keep[t] else x_t.detach(), still_running)
             history.append(state)
         return map_state(lambda *leaves: torch.cat(leaves), *history)
@@ -217,6 +232,10 @@ class RecurrentLayer(nn.Module):
                              f'{got}: pass the state that this layer returned for the same batch '
                              'and map size, or None')
         return map_state(lambda leaf, zero: leaf.to(zero), state, zeros)
+
+    def train(self, mode: bool = True) -> 'RecurrentLayer':
+        self._prepared.clear()
+        return super().train(mode)
 
     def extra_repr(self) -> str:
         return f'{self.in_channels}, {self.hidden_channels}, twin={self.twin!r}'

@@ -61,10 +61,12 @@ class RNN(RecurrentLayer):
     def fast_inputs(self) -> List[Unit]:
         return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
 
-    def fast_states(self, projected: List[Tensor], packing: Packing,
+    def fast_state_units(self) -> List[Unit]:
+        return [Unit(*fold(self.norm, self.state_unit.weight))]
+
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        weight, _ = fold(self.norm, self.state_unit.weight)
-        return fast.rnn(projected[0], weight, start, packing, self.activation,
+        return fast.rnn(*projected, *units, start, packing, self.activation,
                         in_training(self.norm))
 
 
@@ -112,10 +114,12 @@ class LSTM(RecurrentLayer):
     def fast_inputs(self) -> List[Unit]:
         return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
 
-    def fast_states(self, projected: List[Tensor], packing: Packing,
+    def fast_state_units(self) -> List[Unit]:
+        return [Unit(*fold(self.norm, self.state_unit.weight))]
+
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        weight, _ = fold(self.norm, self.state_unit.weight)
-        return fast.lstm(projected[0], weight, start, packing, in_training(self.norm))
+        return fast.lstm(*projected, *units, start, packing, in_training(self.norm))
 
 
 class GRU(RecurrentLayer):
@@ -160,12 +164,14 @@ class GRU(RecurrentLayer):
         return [Unit(*fold(self.gate_norm, weight[:2 * width], bias[:2 * width])),
                 Unit(*fold(self.norm, weight[2 * width:], bias[2 * width:]))]
 
-    def fast_states(self, projected: List[Tensor], packing: Packing,
+    def fast_state_units(self) -> List[Unit]:
+        return [Unit(*fold(self.gate_norm, self.gate_unit.weight)),
+                Unit(*fold(self.norm, self.state_unit.weight))]
+
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        gate_weight, _ = fold(self.gate_norm, self.gate_unit.weight)
-        weight, _ = fold(self.norm, self.state_unit.weight)
-        return fast.gru(*projected, gate_weight, weight, start, packing,
-                        in_training(self.gate_norm), in_training(self.norm))
+        return fast.gru(*projected, *units, start, packing, in_training(self.gate_norm),
+                        in_training(self.norm))
 
 
 class ConvRNN(RNN):

@@ -8,7 +8,8 @@ interface or of padding: rows are packed (:mod:`~cbm_plugin.layers.packing`).
 from .gate import gated
 from .gru import gru
 from .lstm import lstm
-from .project import Unit, project
+from .project import project
 from .rnn import rnn
+from .unit import PreparedUnits, Unit, Units
 
-__all__ = ['Unit', 'gated', 'gru', 'lstm', 'project', 'rnn']
+__all__ = ['PreparedUnits', 'Unit', 'Units', 'gated', 'gru', 'lstm', 'project', 'rnn']

@@ -9,32 +9,33 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..packing import Packing
 from .activations import ACTIVATE_BACKWARD
 from .first_order import first_order
-from .linear_map import LinearMap, linear_map
+from .linear_map import LinearMap
 from .recurrence import own
 from .step_norm import StepNorm, StepNormBackward
+from .unit import Unit
 
 Norm = Optional[_BatchNorm]
 
 
-def gru(u_gates: Tensor, u: Tensor, gate_weight: Tensor, weight: Tensor, h0: Optional[Tensor],
-        packing: Packing, gate_norm: Norm = None, norm: Norm = None) -> Tensor:
+def gru(u_gates: Tensor, u: Tensor, gate_unit: Unit, unit: Unit, h0: Optional[Tensor], packing: Packing,
+        gate_norm: Norm = None, norm: Norm = None) -> Tensor:
     """The states ``(M, C, ...)`` after each item.
 
     Args:
         u_gates: ``(M, 2 C, ...)``, the input's half of z and r; it is overwritten.
         u: ``(M, C, ...)``, the input's half of the candidate; it is overwritten.
-        gate_weight, weight: of the state in the gates, and of its part that r lets through.
+        gate_unit, unit: of the state in the gates, and of its part that r lets through.
         h0: ``(N, C, ...)``, longest sequence first, or None for zeros.
         packing: where each row stands.
         gate_norm, norm: batch norms in training; their statistics are those of one step.
     """
-    maps = linear_map(gate_weight, u), linear_map(weight, u)
+    maps = gate_unit.map_for(u), unit.map_for(u)
     h0 = torch.zeros_like(u[:packing.batch]) if h0 is None else h0.to(u.dtype)
     if not torch.is_grad_enabled():
         return _run(u_gates, u, maps, h0, packing, StepNorm(gate_norm, u_gates), StepNorm(norm, u))
     parameters = [p for n in (gate_norm, norm)
                   for p in ((None, None) if n is None else (n.weight, n.bias))]
-    return _GRU.apply(u_gates, u, gate_weight, weight, h0, *parameters, packing, maps,
+    return _GRU.apply(u_gates, u, gate_unit.weight, unit.weight, h0, *parameters, packing, maps,
                       (gate_norm, norm))[0]
 
 

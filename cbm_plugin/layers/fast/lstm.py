@@ -9,31 +9,32 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..packing import Packing
 from .activations import ACTIVATE_BACKWARD
 from .first_order import first_order
-from .linear_map import LinearMap, linear_map
+from .linear_map import LinearMap
 from .recurrence import own, state_weight_grad
 from .step_norm import StepNorm, StepNormBackward
+from .unit import Unit
 
 
-def lstm(u: Tensor, weight: Tensor, start_state: Optional[Tuple[Tensor, Tensor]], packing: Packing,
+def lstm(u: Tensor, unit: Unit, start_state: Optional[Tuple[Tensor, Tensor]], packing: Packing,
          norm: Optional[_BatchNorm] = None) -> Tuple[Tensor, Tensor]:
     """Outputs and cells ``(M, C, ...)`` after each item.
 
     Args:
         u: ``(M, 4 C, ...)``, the input's half of the gates i, f, o, g; it is overwritten.
-        weight: U.
+        unit: U.
         start_state: ``h, c (N, C, ...)``, longest sequence first, or None for zeros.
         packing: where each row stands.
         norm: batch norm in training; its statistics are those of one step.
 
     The cells keep float32 where the gates are bfloat16: they add up small changes.
     """
-    state_map = linear_map(weight, u)
+    state_map = unit.map_for(u)
     h0, c0 = (None, None) if start_state is None else start_state
     h0 = None if h0 is None else h0.to(u.dtype)
     if not torch.is_grad_enabled():
         return _run(u, state_map, h0, c0, packing, StepNorm(norm, u))
     parameters = (None, None) if norm is None else (norm.weight, norm.bias)
-    return _LSTM.apply(u, weight, h0, c0, *parameters, packing, state_map, norm)[:2]
+    return _LSTM.apply(u, unit.weight, h0, c0, *parameters, packing, state_map, norm)[:2]
 
 
 def _gates(rows: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:

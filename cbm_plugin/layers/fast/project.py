@@ -1,31 +1,14 @@
 """All that does not depend on the state, for all frames at once."""
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from .first_order import first_order
-from .linear_map import LinearMap, linear_map
+from .linear_map import LinearMap
 from .recipe import Recipe, recipe_of, restore, save
-
-Spans = List[Tuple[int, int]]
-
-
-class Unit(NamedTuple):
-    """One linear or convolution unit on frames.
-
-    Args:
-        weight: ``(out, in)`` or ``(out, in, k, k)``.
-        bias: ``(out,)`` or None.
-        stride: of the convolution.
-        spans: the rows at which its gradient reaches the frames, as (first, end). Default None:
-            all. Temporal dropout leaves some out, and nothing is computed for them.
-    """
-    weight: Tensor
-    bias: Optional[Tensor] = None
-    stride: int = 1
-    spans: Optional[Spans] = None
+from .unit import Spans, Unit
 
 
 def project(frames: Tensor, units: Sequence[Unit]) -> Tuple[Tensor, ...]:
@@ -33,7 +16,7 @@ def project(frames: Tensor, units: Sequence[Unit]) -> Tuple[Tensor, ...]:
 
     In backward the units' gradients are summed up where the first one left its own.
     """
-    maps = [linear_map(unit.weight, frames, unit.stride) for unit in units]
+    maps = [unit.map_for(frames) for unit in units]
     if not torch.is_grad_enabled():
         return tuple(_apply(m, frames, unit.bias) for m, unit in zip(maps, units))
     parameters = [p for unit in units for p in (unit.weight, unit.bias)]

@@ -9,29 +9,30 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..packing import Packing
 from .activations import ACTIVATE, ACTIVATE_BACKWARD
 from .first_order import first_order
-from .linear_map import LinearMap, linear_map
+from .linear_map import LinearMap
 from .recurrence import own, state_weight_grad
 from .step_norm import StepNorm, StepNormBackward
+from .unit import Unit
 
 
-def rnn(u: Tensor, weight: Tensor, h0: Optional[Tensor], packing: Packing, activation: str,
+def rnn(u: Tensor, unit: Unit, h0: Optional[Tensor], packing: Packing, activation: str,
         norm: Optional[_BatchNorm] = None) -> Tensor:
     """The states ``(M, C, ...)`` after each item.
 
     Args:
         u: ``(M, C, ...)``, the input's half; it is overwritten.
-        weight: U.
+        unit: U.
         h0: ``(N, C, ...)``, longest sequence first, or None for zeros.
         packing: where each row stands.
         activation: ``'tanh'``, ``'sigmoid'`` or ``'relu'``.
         norm: batch norm in training; its statistics are those of one step.
     """
-    state_map = linear_map(weight, u)
+    state_map = unit.map_for(u)
     h0 = None if h0 is None else h0.to(u.dtype)
     if not torch.is_grad_enabled():
         return _run(u, state_map, h0, packing, activation, StepNorm(norm, u))
     parameters = (None, None) if norm is None else (norm.weight, norm.bias)
-    return _RNN.apply(u, weight, h0, *parameters, packing, activation, state_map, norm)
+    return _RNN.apply(u, unit.weight, h0, *parameters, packing, activation, state_map, norm)
 
 
 def _run(u: Tensor, state_map: LinearMap, h0: Optional[Tensor], packing: Packing, activation: str,
