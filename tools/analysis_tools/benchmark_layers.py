@@ -30,11 +30,12 @@ from layer_benchmark.bound import DTYPES
 from layer_benchmark.contenders import knows_twins
 from layer_benchmark.files import check_page, marker_lines, replace_between, write_whole
 from layer_benchmark.measure import Progress, measure_shape
-from layer_benchmark.memory import start_server
 from layer_benchmark.report import Report, machine_facts, make_report
 from layer_benchmark.shapes import GRID, SHAPES, TINY
 from layer_benchmark.summary import summary
 from layer_benchmark.tables import machine_line, markdown, shape_table, summary_table
+
+BUDGET = 15.0  # seconds a shape: the float32 grid then takes about 7 minutes on 2 cores
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -49,7 +50,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
                         help='a tiny shape and 2 rounds: that it works, within seconds')
     parser.add_argument('--repeats', type=int, metavar='N',
                         help='rounds for each shape (default: as many as --budget allows, 3 to 25)')
-    parser.add_argument('--budget', type=float, default=25.0, metavar='SECONDS',
+    parser.add_argument('--budget', type=float, default=BUDGET, metavar='SECONDS',
                         help='for the rounds of one shape; 3 rounds are made in any case')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all rows')
     parser.add_argument('--plot', type=Path, metavar='FILE.png', help='draw speed and memory')
@@ -73,6 +74,10 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     for file in (args.json, args.plot, args.markdown):
         if file is not None and not file.parent.is_dir():
             parser.error(f'the folder of {file} does not exist: create it first')
+    if args.plot is not None and args.plot.suffix != '.png':
+        parser.error(f'--plot is {args.plot}, but must end with .png')
+    if args.from_json is not None and not args.from_json.is_file():
+        parser.error(f'there is no file {args.from_json}: measure with --json {args.from_json}')
     if args.markdown is not None and args.from_json is None:
         try:
             check_page(args.markdown, *marker_lines(args.device, args.dtype))
@@ -90,7 +95,7 @@ def command_line(args: argparse.Namespace) -> str:
         parts.append('--shapes ' + ' '.join(args.shapes))
     if args.repeats is not None:
         parts.append(f'--repeats {args.repeats}')
-    elif args.budget != 25.0:
+    elif args.budget != BUDGET:
         parts.append(f'--budget {args.budget:g}')
     return ' '.join(parts)
 
@@ -99,7 +104,6 @@ def measure(args: argparse.Namespace) -> Report:
     """Run it, printing each shape's table as soon as it is known."""
     device = torch.device(args.device)
     machine = machine_facts(device)
-    start_server()
     for kind in ('CBM', 'ConvLSTM'):
         if not knows_twins(kind):
             print(f"{kind} has no option 'twin' here: its naive and fast are the same",
@@ -138,7 +142,11 @@ def main(argv: Optional[List[str]] = None) -> None:
     else:
         report = measure(args)
     print(f'{machine_line(report)}\n\n{summary_table(report)}')
-    write_files(args, report)
+    try:
+        write_files(args, report)
+    except ValueError as error:
+        print(f'error: {error}', file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == '__main__':

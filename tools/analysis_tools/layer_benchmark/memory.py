@@ -17,7 +17,10 @@ Memory = Dict[str, int]
 
 SAVED, PROCESS = 'peak_bytes', 'peak_rss_bytes'
 _MAXRSS_UNIT = 1 if sys.platform == 'darwin' else 1024
+# A process started by fork and exec begins with the peak of its parent, which would hide its own;
+# one that is forked from a small server does not.
 _CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload(['torch'])
 
 
 def saved_bytes(forward: Callable[[], Tensor],
@@ -40,17 +43,6 @@ def saved_bytes(forward: Callable[[], Tensor],
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = forward()
     return sum(storage.nbytes() for storage in saved.values()), output
-
-
-def start_server() -> None:
-    """Start the process that :func:`memory_of` forks its own from, while this one is small.
-
-    A process begins with the peak of the one that started it, which would hide its own.
-    """
-    _CONTEXT.set_forkserver_preload(['torch'])
-    process = _CONTEXT.Process(target=int)
-    process.start()
-    process.join()
 
 
 def memory_of(shape: Shape, impl: str, dtype: str, device: torch.device) -> Optional[Memory]:

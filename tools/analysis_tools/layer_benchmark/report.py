@@ -26,6 +26,7 @@ def machine_facts(device: torch.device) -> Dict[str, object]:
         cpu = names[0] if names else cpu
     gpu = torch.cuda.get_device_name(device) if device.type == 'cuda' else None
     return dict(cpu=cpu, cores=os.cpu_count(), threads=torch.get_num_threads(), gpu=gpu,
+                tf32=torch.backends.cudnn.allow_tf32 if gpu else None,
                 torch=torch.__version__, isa=torch.backends.cpu.get_cpu_capability(),
                 load_before=round(os.getloadavg()[0], 1))
 

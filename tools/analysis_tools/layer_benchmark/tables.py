@@ -23,7 +23,8 @@ def markdown(report: Report) -> str:
 def machine_line(report: Report) -> str:
     """The command, and the machine it ran on."""
     facts, settings = report['machine'], report['settings']
-    device = f"{facts['gpu']}, " if facts['gpu'] else ''
+    tf32 = ' (convolutions in TF32)' if facts['tf32'] else ''
+    device = f"{facts['gpu']}{tf32}, " if facts['gpu'] else ''
     return (f"`{settings['command']}`\n\n"
             f"{device}{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, "
             f"{facts['isa']}, torch {facts['torch']}; load {facts['load_before']} at the start.")
