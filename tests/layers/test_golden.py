@@ -12,8 +12,14 @@ from .golden import copy_parameters, load, relative_error, split
 RBM, CONVLSTM, SNN, SNN_GRADIENT = 1.1e-5, 4.5e-6, 1.1e-5, 7.6e-5
 
 
-def with_dropout(variant: dict, p: float) -> dict:
-    return dict(variant, layer=dict(variant['layer'], temporal_dropout=p))
+@pytest.fixture(params=['fast', 'naive'])
+def twin(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def variant_with(name: str, p: float, twin: str) -> dict:
+    variant = VARIANTS[name]
+    return dict(variant, layer=dict(variant['layer'], temporal_dropout=p, twin=twin))
 
 
 def gradients(loss: Tensor, inputs: Dict[str, Tensor]) -> Dict[str, Tensor]:
@@ -25,8 +31,8 @@ def gradients(loss: Tensor, inputs: Dict[str, Tensor]) -> Dict[str, Tensor]:
 # --- three layers of the polygon variant, gate convolution over [state, input]
 
 
-def rbm_stack(g: Dict[str, Tensor], p: float) -> DeepRNN:
-    stack = DeepRNN(3, [6, 5, 4], **with_dropout(VARIANTS['polygon'], p))
+def rbm_stack(g: Dict[str, Tensor], p: float, twin: str) -> DeepRNN:
+    stack = DeepRNN(3, [6, 5, 4], **variant_with('polygon', p, twin))
     for i, layer in enumerate(stack.layers):
         theirs = f'param/cell_list.{i}'
         state, inputs = split(g[f'{theirs}.ctrl_cnn.weight'], layer.hidden_channels)
@@ -58,10 +64,10 @@ def rbm_gradients(stack: DeepRNN, inputs: Dict[str, Tensor], loss: Tensor) -> Di
 
 @pytest.mark.parametrize('start', ['zero', 'carried'])
 @pytest.mark.parametrize('p', [0, 1])
-def test_three_polygon_layers_give_the_authors_outputs_states_and_gradients(p: int,
-                                                                             start: str) -> None:
+def test_three_polygon_layers_give_the_authors_outputs_states_and_gradients(p: int, start: str,
+                                                                             twin: str) -> None:
     g = load('rbm_l3')
-    stack, case = rbm_stack(g, p), f'p{p}/{start}'
+    stack, case = rbm_stack(g, p, twin), f'p{p}/{start}'
     x = g['x'].requires_grad_()
     h0 = [g[f'h0/{i}'].requires_grad_() for i in range(3)]
     inputs = {'x': x}
@@ -86,9 +92,10 @@ def test_three_polygon_layers_give_the_authors_outputs_states_and_gradients(p: i
 
 
 @pytest.mark.parametrize('start', ['zero', 'carried'])
-def test_three_convlstm_layers_give_the_reference_outputs_states_and_gradients(start: str) -> None:
+def test_three_convlstm_layers_give_the_reference_outputs_states_and_gradients(
+        start: str, twin: str) -> None:
     g = load('convlstm_l3')
-    stack = DeepRNN(3, [6, 5, 4], dict(type='ConvLSTM'))
+    stack = DeepRNN(3, [6, 5, 4], dict(type='ConvLSTM', twin=twin))
     for i, layer in enumerate(stack.layers):
         inputs, state = split(g[f'param/cell_list.{i}.conv.weight'], layer.in_channels)
         copy_parameters({layer.input_unit.weight: inputs, layer.state_unit.weight: state,
@@ -119,9 +126,9 @@ def test_three_convlstm_layers_give_the_reference_outputs_states_and_gradients(s
 class Snn(nn.Module):
     """The backbone-supported stack on an identity backbone, with the authors' classifier."""
 
-    def __init__(self, g: Dict[str, Tensor], p: float) -> None:
+    def __init__(self, g: Dict[str, Tensor], p: float, twin: str) -> None:
         super().__init__()
-        self.stack = DeepRNN(8, [8] * 15, **with_dropout(VARIANTS['backbone'], p))
+        self.stack = DeepRNN(8, [8] * 15, **variant_with('backbone', p, twin))
         self.hidden, self.classes = nn.Linear(8, 8), nn.Linear(8, 5)
         self.named = self._name_as_the_authors()
         copy_parameters({target: g[f'param/{name}'] for name, target in self.named.items()
@@ -184,9 +191,10 @@ def check_snn(g: Dict[str, Tensor], model: Snn, case: str, inputs: Dict[str, Ten
 
 
 @pytest.mark.parametrize('p', [0, 1])
-def test_fifteen_layers_in_evaluation_give_the_authors_outputs_states_and_gradients(p: int) -> None:
+def test_fifteen_layers_in_evaluation_give_the_authors_outputs_states_and_gradients(p: int,
+                                                                                twin: str) -> None:
     g = load('snn_l15_c8_eval')
-    model = Snn(g, p).eval()
+    model = Snn(g, p, twin).eval()
     for module in model.modules():  # the authors cut in evaluation too; ours only in training
         if isinstance(module, TemporalDropout):
             module.train()
@@ -194,10 +202,11 @@ def test_fifteen_layers_in_evaluation_give_the_authors_outputs_states_and_gradie
     check_snn(g, model, f'eval_p{p}', g, outputs=p == 0)
 
 
-def test_fifteen_layers_in_training_give_the_authors_gradients_and_running_statistics() -> None:
+def test_fifteen_layers_in_training_give_the_authors_gradients_and_running_statistics(
+        twin: str) -> None:
     inputs = load('snn_l15_c8_eval')
     g = load('snn_l15_c8_train')
-    model = Snn(inputs, p=0).train()
+    model = Snn(inputs, 0, twin).train()
     inputs['x'].requires_grad_()
     check_snn(g, model, 'train_p0', inputs)
     for key, expected in g.items():

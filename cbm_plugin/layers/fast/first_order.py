@@ -17,7 +17,10 @@ def first_order(backward: Callable) -> Callable:
             raise RuntimeError(
                 'create_graph=True asks for second derivatives, which the fast recurrent layers do '
                 "not have: build them with twin='naive', e.g. layer=dict(type='CBM', twin='naive')")
-        device = next(g.device.type for g in gradients if g is not None)
+        devices = [g.device.type for g in gradients if g is not None]
+        if not devices:
+            return (None,) * len(ctx.needs_input_grad)
+        device = devices[0]
         if not torch.is_autocast_enabled(device):
             return backward(ctx, *gradients)
         with torch.autocast(device, enabled=False):  # each pass chose its precision in forward

@@ -17,8 +17,8 @@ from .unit import Unit
 Norm = Optional[_BatchNorm]
 
 
-def gru(u_gates: Tensor, u: Tensor, gate_unit: Unit, unit: Unit, h0: Optional[Tensor], packing: Packing,
-        gate_norm: Norm = None, norm: Norm = None) -> Tensor:
+def gru(u_gates: Tensor, u: Tensor, gate_unit: Unit, unit: Unit, h0: Optional[Tensor],
+        packing: Packing, gate_norm: Norm = None, norm: Norm = None) -> Tensor:
     """The states ``(M, C, ...)`` after each item.
 
     Args:
