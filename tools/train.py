@@ -9,6 +9,7 @@ run would draw other numbers), the model is tested at the end where the config s
 import argparse
 import os
 import pickle
+import sys
 import time
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -22,6 +23,7 @@ from mmengine.device import is_cuda_available, is_mlu_available, is_npu_availabl
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from cbm_plugin.engine.bfloat16 import SLOW_BFLOAT16, bfloat16_is_slow
 from cbm_plugin.engine.launch import (
     build_runner,
     closing_block,
@@ -45,7 +47,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         type=str,
         const='auto',
         help='go on from this checkpoint, or, without a path, from the latest in the work dir')
-    parser.add_argument('--amp', action='store_true', help='train in automatic mixed precision')
+    parser.add_argument('--amp', action='store_true',
+                        help='train in mixed precision (bfloat16 on a CPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
     parser.add_argument(
         '--auto-scale-lr',
@@ -104,15 +107,22 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
 
 
 def _switch_amp_on(cfg: Config) -> None:
+    """Mixed precision: float16 with a loss scale on a GPU, bfloat16 on a CPU."""
     wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
         fail(f'--amp replaces an OptimWrapper, but optim_wrapper.type is {wrapper!r}: '
              'leave --amp out, or set its precision in the config')
-    if not _amp_device_available():
-        fail('--amp: mixed precision needs a GPU (CUDA, NPU or MLU), and this machine shows none: '
-             'leave --amp out')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if wrapper == 'Bfloat16OptimWrapper':
+        return
+    if _amp_device_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    cfg.optim_wrapper.type = 'Bfloat16OptimWrapper'
+    for of_float16 in ('loss_scale', 'dtype'):
+        cfg.optim_wrapper.pop(of_float16, None)
+    if bfloat16_is_slow():
+        print(f'--amp: {SLOW_BFLOAT16}', file=sys.stderr)
 
 
 def _amp_device_available() -> bool:

@@ -1,7 +1,8 @@
 """Training that can be repeated and resumed, on MMEngine's runner."""
+from .bfloat16 import Bfloat16OptimWrapper
 from .curves import CurvesHook
 from .loop import ResumableEpochLoop
 from .seeding import SampleIndex, SeededSampler, SeedIterationHook, derive_seed, seed_sample
 
-__all__ = ['CurvesHook', 'ResumableEpochLoop', 'SampleIndex', 'SeedIterationHook', 'SeededSampler',
-           'derive_seed', 'seed_sample']
+__all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'ResumableEpochLoop', 'SampleIndex',
+           'SeedIterationHook', 'SeededSampler', 'derive_seed', 'seed_sample']

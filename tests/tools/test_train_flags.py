@@ -178,10 +178,17 @@ def test_amp_changes_the_optimizer_wrapper_and_keeps_its_loss_scale(monkeypatch)
     assert amp(monkeypatch, True, dict(loss_scale=512)).optim_wrapper.loss_scale == 512
 
 
-def test_amp_without_a_device_for_it_is_refused(monkeypatch, capsys):
-    with pytest.raises(SystemExit, match='2'):
-        amp(monkeypatch, False, {})
-    assert 'mixed precision needs a GPU' in message_of(capsys)
+def test_amp_on_a_cpu_is_bfloat16_without_a_loss_scale_and_keeps_the_rest(monkeypatch):
+    given = dict(type='AmpOptimWrapper', loss_scale='dynamic', clip_grad=dict(max_norm=5))
+    assert amp(monkeypatch, False, given).optim_wrapper == dict(
+        type='Bfloat16OptimWrapper', clip_grad=dict(max_norm=5))
+
+
+@pytest.mark.parametrize('tiles', [True, False])
+def test_amp_on_a_cpu_says_where_bfloat16_is_the_slower_one(tiles, monkeypatch, capsys):
+    monkeypatch.setattr('torch.cpu._is_amx_tile_supported', lambda: tiles)
+    amp(monkeypatch, False, {})
+    assert ('bfloat16 convolutions are slower' in capsys.readouterr().err) is not tiles
 
 
 def test_amp_over_another_optimizer_wrapper_is_refused_by_its_name(monkeypatch, capsys):

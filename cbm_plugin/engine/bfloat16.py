@@ -1,0 +1,39 @@
+"""Mixed precision in bfloat16, on the CPU too."""
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS  # the runner asks this one by name, not MMAction2's
+from torch import nn
+
+SLOW_BFLOAT16 = (
+    'this CPU has no matrix tiles (AMX): bfloat16 convolutions are slower than float32 on it. '
+    'Leave --amp out to train faster; results are the same within the noise of a seed')
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bfloat16OptimWrapper(OptimWrapper):
+    """Trains under ``torch.autocast`` in bfloat16 on whatever device the parameters are.
+
+    MMEngine's ``AmpOptimWrapper`` refuses the CPU. bfloat16 has float32's range, so there is no
+    loss scale to keep; weights, gradients and the optimizer's state stay float32, cells of LSTM
+    layers too, and evaluation is float32. In a config::
+
+        optim_wrapper = dict(type='Bfloat16OptimWrapper', optimizer=..., clip_grad=...)
+
+    It can run clip by clip: accumulation, clipping and resuming are ``OptimWrapper``'s.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Forward passes in bfloat16; gradients wait where they are accumulated."""
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16):
+            yield
+
+
+def bfloat16_is_slow() -> bool:
+    """Whether the CPU computes bfloat16 convolutions more slowly than float32 ones."""
+    has_tiles: Any = getattr(torch.cpu, '_is_amx_tile_supported', None)
+    return has_tiles is not None and not has_tiles()
