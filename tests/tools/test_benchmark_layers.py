@@ -12,7 +12,7 @@ TOOLS = Path(__file__).parents[2] / 'tools' / 'analysis_tools'
 sys.path.insert(0, str(TOOLS))
 
 import benchmark_layers  # noqa: E402
-from layer_benchmark import measure, memory, report, summary  # noqa: E402
+from layer_benchmark import measure, memory, report, saved, summary  # noqa: E402
 from layer_benchmark.bound import Bound  # noqa: E402
 from layer_benchmark.contenders import PlainConvLSTM, StackRun, build_stack  # noqa: E402
 from layer_benchmark.shapes import SHAPES, TINY, Shape  # noqa: E402
@@ -127,8 +127,8 @@ def test_saved_bytes_are_those_of_a_hand_count():
         hidden = torch.sigmoid(linear(x))  # saves x for the weights, and its own output
         return hidden[:, :2] * hidden[:, 2:4]  # two views of what is saved already
 
-    saved, y = memory.saved_bytes(forward, linear.parameters())
-    assert saved == 4 * (3 * 5 + 3 * 7)
+    number, y = saved.saved_bytes(forward, linear.parameters())
+    assert number == 4 * (3 * 5 + 3 * 7)
     assert y.shape == (3, 2)
 
 
@@ -136,16 +136,19 @@ class Cube(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x * x)
+        ctx.cache = dict(factors=[torch.full((5,), 3.0)])
         return x ** 3
 
     @staticmethod
     def backward(ctx, grad):
-        return 3 * ctx.saved_tensors[0] * grad
+        return ctx.cache['factors'][0][0] * ctx.saved_tensors[0] * grad
 
 
-def test_saved_bytes_count_what_a_custom_function_saves():
+def test_saved_bytes_count_what_a_custom_function_saves_and_what_it_keeps_on_its_context():
     x = torch.randn(11, requires_grad=True)
-    assert memory.saved_bytes(lambda: Cube.apply(x), [x])[0] == 4 * 11
+    number, y = saved.saved_bytes(lambda: torch.sigmoid(Cube.apply(x)), [x])
+    assert number == 4 * (11 + 5 + 11)
+    y.sum().backward()
 
 
 def test_the_memory_of_a_step_is_its_own_process_whatever_this_one_used_before():
@@ -176,11 +179,16 @@ def test_the_bound_computes_the_flops_of_the_formula(shape):
     assert flops(bound.train) == shape.train_flops
 
 
-@pytest.mark.parametrize('impl', ['naive', 'fast'])
-def test_a_cbm_stack_computes_the_flops_of_the_formula(impl):
-    run = StackRun(TINY, impl, 'float32', CPU)
-    first_state = TINY.forward_flops / 3 / TINY.steps  # of zeros: a twin may leave it out
-    assert TINY.forward_flops - first_state <= flops(run.output) <= TINY.forward_flops
+def test_a_naive_cbm_stack_computes_the_flops_of_the_formula():
+    assert flops(StackRun(TINY, 'naive', 'float32', CPU).output) == TINY.forward_flops
+
+
+@pytest.mark.parametrize('shape', SHAPES.values(), ids=SHAPES.keys())
+def test_what_is_measured_as_fast_has_a_fast_twin_in_every_layer(shape):
+    for impl in ('fast', 'convlstm'):
+        layers = build_stack(shape, impl).layers
+        assert all(layer.twin == 'fast' and layer.has_fast_twin() for layer in layers)
+    assert all(layer.twin == 'naive' for layer in build_stack(shape, 'naive').layers)
 
 
 def test_both_twins_are_the_same_function_with_the_same_cuts():

@@ -27,7 +27,6 @@ from typing import List, Optional
 
 import torch
 from layer_benchmark.bound import DTYPES
-from layer_benchmark.contenders import knows_twins
 from layer_benchmark.files import check_page, marker_lines, replace_between, write_whole
 from layer_benchmark.measure import Progress, measure_shape
 from layer_benchmark.report import Report, machine_facts, make_report
@@ -104,10 +103,6 @@ def measure(args: argparse.Namespace) -> Report:
     """Run it, printing each shape's table as soon as it is known."""
     device = torch.device(args.device)
     machine = machine_facts(device)
-    for kind in ('CBM', 'ConvLSTM'):
-        if not knows_twins(kind):
-            print(f"{kind} has no option 'twin' here: its naive and fast are the same",
-                  file=sys.stderr)
     shapes = [SHAPES[name] for name in args.shapes or ()] or ([TINY] if args.quick else GRID)
     settings = dict(command=command_line(args), device=args.device, dtype=args.dtype)
     repeats = args.repeats or (2 if args.quick else None)

@@ -1,10 +1,11 @@
 """Who is compared: the twins of our layers, and the ConvLSTM that everybody writes."""
-from typing import List, Optional, Tuple
+import copy
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from cbm_plugin.layers import VARIANTS, DeepRNN, layer_factory
+from cbm_plugin.layers import VARIANTS, DeepRNN
 
 from .shapes import KERNEL_SIZE, Shape
 
@@ -42,28 +43,16 @@ class PlainStack(nn.Sequential):
         return super().forward(x), None
 
 
-def knows_twins(kind: str) -> bool:
-    """Whether layers of this type have the option ``twin``."""
-    try:
-        layer_factory(dict(type=kind, twin='naive'))(1, 1)
-    except TypeError:
-        return False
-    return True
-
-
 def build_stack(shape: Shape, impl: str) -> nn.Module:
     """The stack that ``impl`` stands for; the same seed gives both twins the same weights."""
     torch.manual_seed(SEED)
     if impl == 'convlstm_plain':
         return PlainStack(shape.in_channels, shape.channels)
     if impl == 'convlstm':
-        options: dict = dict(layer=dict(type='ConvLSTM'))
-        twin = 'fast'
+        options: dict = dict(layer=dict(type='ConvLSTM', twin='fast'))
     else:
         options = dict(VARIANTS[shape.variant]) if shape.variant else dict(layer=dict(type='CBM'))
-        twin = impl
-    if knows_twins(options['layer']['type']):
-        options['layer'] = dict(options['layer'], twin=twin)
+        options['layer'] = dict(options['layer'], twin=impl)
     return DeepRNN(shape.in_channels, shape.channels, **options)
 
 
@@ -81,6 +70,7 @@ class StackRun:
             self.modes += ('step',)
         self.steps = shape.steps
         self.module = build_stack(shape, impl).to(device)
+        self.evaluated: Dict[str, nn.Module] = {}
         generator = torch.Generator().manual_seed(SEED)
 
         def draw(channels: int) -> Tensor:
@@ -93,8 +83,12 @@ class StackRun:
                              enabled=dtype == 'bfloat16')
 
     def prepare(self, mode: str) -> None:
-        """Not timed. One seed for all, so that temporal dropout cuts the same steps everywhere."""
-        self.module.train(mode == 'train')
+        """Not timed. One seed for all, so that temporal dropout cuts the same steps everywhere.
+
+        Evaluation has copies that stay in it, since a layer may prepare its weights once.
+        """
+        if mode != 'train' and mode not in self.evaluated:
+            self.evaluated[mode] = copy.deepcopy(self.module).eval()
         self.module.zero_grad(set_to_none=True)
         self.x.grad = None
         torch.manual_seed(SEED)
@@ -103,7 +97,7 @@ class StackRun:
         """Two frames through everything."""
         self.prepare('train')
         self.backward(self.output(self.x[:, :2]))
-        self.prepare('forward')
+        self.prepare('train')
 
     def output(self, x: Optional[Tensor] = None) -> Tensor:
         with torch.autocast(**self.autocast):
@@ -113,8 +107,8 @@ class StackRun:
         y.backward(self.cotangent[:, :y.shape[1]].to(y.dtype))
 
     def forward(self) -> None:
-        with torch.inference_mode():
-            self.output()
+        with torch.inference_mode(), torch.autocast(**self.autocast):
+            self.evaluated['forward'](self.x)
 
     def train(self) -> None:
         self.backward(self.output())
@@ -124,7 +118,7 @@ class StackRun:
         state = None
         with torch.inference_mode(), torch.autocast(**self.autocast):
             for x_t in self.x.unbind(1):
-                _, state = self.module.step(x_t, state)
+                _, state = self.evaluated['step'].step(x_t, state)
 
 
 def stacks_of(dtype: str) -> List[Tuple[str, str]]:

@@ -1,15 +1,15 @@
-"""Memory of one training step: what is saved for backward, and what the process needed at most."""
+"""Memory of one training step, in a process of its own: saved for backward, and at the peak."""
 import multiprocessing
 import resource
 import sys
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Callable, Dict, Iterable, Optional, Tuple
+from typing import Dict, Optional
 
 import torch
-from torch import Tensor
 
 from .contenders import StackRun
+from .saved import saved_bytes
 from .shapes import TINY, Shape
 
 Memory = Dict[str, int]
@@ -21,28 +21,6 @@ _MAXRSS_UNIT = 1 if sys.platform == 'darwin' else 1024
 # one that is forked from a small server does not.
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(['torch'])
-
-
-def saved_bytes(forward: Callable[[], Tensor],
-                parameters: Iterable[Tensor]) -> Tuple[int, Tensor]:
-    """Bytes that ``forward()`` saves for its backward, and what it returned.
-
-    Storages are counted once, whole, however many views of them are saved; parameters are not
-    counted. What a custom autograd function keeps as an attribute of its context, instead of
-    through ``save_for_backward``, is not seen.
-    """
-    known = {parameter.untyped_storage().data_ptr() for parameter in parameters}
-    saved: Dict[int, torch.UntypedStorage] = {}  # kept, so that no address is used twice
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            saved[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = forward()
-    return sum(storage.nbytes() for storage in saved.values()), output
 
 
 def memory_of(shape: Shape, impl: str, dtype: str, device: torch.device) -> Optional[Memory]:
