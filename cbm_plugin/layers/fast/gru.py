@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..packing import Packing
 from .activations import ACTIVATE_BACKWARD
 from .first_order import first_order
-from .linear_map import LinearMap
+from .linear_map import LinearMap, linear_map
 from .recurrence import own
 from .step_norm import StepNorm, StepNormBackward
 from .unit import Unit
@@ -63,7 +63,7 @@ class _GRU(Function):
                 h0: Tensor, *others: Any) -> Tuple[Tensor, Tensor, Tensor]:
         gate_norm_weight, _, norm_weight, _, packing, maps, norms = others
         ctx.mark_dirty(u_gates, u)
-        ctx.packing, ctx.maps = packing, maps
+        ctx.packing = packing
         ctx.set_materialize_grads(False)
         steps = StepNorm(norms[0], u_gates), StepNorm(norms[1], u)
         h = _run(u_gates, u, maps, h0, packing, *steps)
@@ -76,6 +76,7 @@ class _GRU(Function):
     @first_order
     def backward(ctx: Any, g: Optional[Tensor], *_: Optional[Tensor]) -> Tuple:
         gates, candidate, h, h0, gate_weight, weight, *of_norms = ctx.saved_tensors
+        maps = linear_map(gate_weight, h), linear_map(weight, h)
         norms = [StepNormBackward(ctx.statistics[0], *of_norms[:2]),
                  StepNormBackward(ctx.statistics[1], *of_norms[2:])]
         spans, first = ctx.packing.spans, ctx.packing.batch_sizes[0]
@@ -85,12 +86,12 @@ class _GRU(Function):
             past = h[spans[t - 1][0]:][:end - start] if t else h0
             d_past = dh[spans[t - 1][0]:][:end - start] if t else torch.zeros_like(h0)
             step = slice(start, end)
-            _step_backward(ctx.maps, norms, (start, end), dh[step], d_past, past, gates[step],
+            _step_backward(maps, norms, (start, end), dh[step], d_past, past, gates[step],
                            candidate[step], d_gates[step], d_candidate[step])
         pasts = h0 if len(h) == first else torch.cat([h0, ctx.packing.previous(h)])
         r = gates.chunk(2, dim=1)[1]
-        d_gate_weight = ctx.maps[0].weight_grad(pasts, d_gates)[0].to(gate_weight.dtype)
-        d_weight = ctx.maps[1].weight_grad(r * pasts, d_candidate)[0].to(weight.dtype)
+        d_gate_weight = maps[0].weight_grad(pasts, d_gates)[0].to(gate_weight.dtype)
+        d_weight = maps[1].weight_grad(r * pasts, d_candidate)[0].to(weight.dtype)
         return (d_gates, d_candidate, d_gate_weight, d_weight,
                 d_past if ctx.needs_input_grad[4] else None,
                 *norms[0].gradients, *norms[1].gradients, None, None, None)

@@ -4,6 +4,7 @@
 with a sum as its last operation, and the weights reordered once for all steps of a sequence. Where
 that is not to be had (CUDA, float64) the same is done with PyTorch's public operators.
 """
+from functools import cached_property
 from typing import Optional, Tuple
 
 import torch
@@ -53,12 +54,17 @@ class ConvMap(LinearMap):
     """
 
     def __init__(self, weight: Tensor, stride: int = 1) -> None:
-        super().__init__(weight.contiguous(memory_format=torch.channels_last))
+        super().__init__(weight)
         self.stride = stride
         self.padding = weight.shape[-1] // 2
 
+    @cached_property
+    def channels_last(self) -> Tensor:
+        """The weight in the order of the maps, which all but packed convolutions want."""
+        return self.weight.contiguous(memory_format=torch.channels_last)
+
     def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-        return F.conv2d(x, self.weight, bias, self.stride, self.padding)
+        return F.conv2d(x, self.channels_last, bias, self.stride, self.padding)
 
     def add(self, out: Tensor, x: Tensor) -> None:
         out.add_(self(x))
@@ -76,8 +82,8 @@ class ConvMap(LinearMap):
     def _backward(self, g: Tensor, x: Tensor, wanted: Tuple[bool, bool, bool]) -> Tuple:
         pair = [self.padding] * 2
         return torch.ops.aten.convolution_backward(
-            g, x, self.weight, [self.weight.shape[0]], [self.stride] * 2, pair, [1, 1], False,
-            [0, 0], 1, wanted)
+            g, x, self.channels_last, [self.weight.shape[0]], [self.stride] * 2, pair, [1, 1],
+            False, [0, 0], 1, wanted)
 
 
 class PackedConvMap(ConvMap):
@@ -91,27 +97,26 @@ class PackedConvMap(ConvMap):
     def __init__(self, weight: Tensor, like: Tensor) -> None:
         super().__init__(weight)
         self._like = like.shape
-        self._packed: Optional[Tensor] = None
-        self._packed_transposed: Optional[Tensor] = None
 
     def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
         pair = [self.padding] * 2
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self._forward_weight(), bias, pair, [1, 1], [1, 1], 1, 'none', [], '')
+            x, self._packed, bias, pair, [1, 1], [1, 1], 1, 'none', [], '')
 
     def add(self, out: Tensor, x: Tensor) -> None:
-        self._sum(out, x, self._forward_weight())
+        self._sum(out, x, self._packed)
 
     def add_transposed(self, out: Tensor, g: Tensor) -> None:
-        if self._packed_transposed is None:
-            turned = self.weight.flip(2, 3).transpose(0, 1)
-            self._packed_transposed = self._pack(turned)
         self._sum(out, g, self._packed_transposed)
 
-    def _forward_weight(self) -> Tensor:
-        if self._packed is None:
-            self._packed = self._pack(self.weight)
-        return self._packed
+    @cached_property
+    def _packed(self) -> Tensor:
+        return self._pack(self.weight)
+
+    @cached_property
+    def _packed_transposed(self) -> Tensor:
+        """Backward is the convolution with the kernel turned about its centre."""
+        return self._pack(self.weight.flip(2, 3).transpose(0, 1))
 
     def _pack(self, weight: Tensor) -> Tensor:
         shape = [self._like[0], weight.shape[1], *self._like[2:]]

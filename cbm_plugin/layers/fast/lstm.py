@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..packing import Packing
 from .activations import ACTIVATE_BACKWARD
 from .first_order import first_order
-from .linear_map import LinearMap
+from .linear_map import LinearMap, linear_map
 from .recurrence import own, state_weight_grad
 from .step_norm import StepNorm, StepNormBackward
 from .unit import Unit
@@ -73,7 +73,7 @@ class _LSTM(Function):
                 norm_weight: Optional[Tensor], norm_bias: Optional[Tensor], packing: Packing,
                 state_map: LinearMap, norm: Optional[_BatchNorm]) -> Tuple[Tensor, Tensor, Tensor]:
         ctx.mark_dirty(u)
-        ctx.packing, ctx.map = packing, state_map
+        ctx.packing = packing
         ctx.set_materialize_grads(False)
         step_norm = StepNorm(norm, u)
         h, c = _run(u, state_map, h0, c0, packing, step_norm)
@@ -86,6 +86,7 @@ class _LSTM(Function):
     def backward(ctx: Any, g_h: Optional[Tensor], g_c: Optional[Tensor],
                  _: Optional[Tensor]) -> Tuple:
         gates, h, c, weight, h0, c0, *of_norm = ctx.saved_tensors
+        state_map = linear_map(weight, gates)
         norm = StepNormBackward(ctx.statistics, *of_norm)
         dh = torch.zeros_like(h) if g_h is None else own(g_h)
         du = torch.empty_like(gates)
@@ -95,16 +96,16 @@ class _LSTM(Function):
         for t, (start, end) in reversed(list(enumerate(spans))):
             past_c = c[spans[t - 1][0]:][:end - start] if t else c0
             if later is not None:
-                ctx.map.add_transposed(dh[start:start + len(later)], later)
+                state_map.add_transposed(dh[start:start + len(later)], later)
             dc = _cell_grad(dc, None if g_c is None else g_c[start:end], c[start:end])
             later = du[start:end]
             dc = _step_backward(later, dh[start:end], dc, gates[start:end], c[start:end], past_c)
             norm.backward(later, start, end)
-        d_weight = state_weight_grad(ctx.map, h, h0, du, ctx.packing, weight)
+        d_weight = state_weight_grad(state_map, h, h0, du, ctx.packing, weight)
         d_h0 = None
         if ctx.needs_input_grad[2]:
             d_h0 = torch.zeros_like(h0)
-            ctx.map.add_transposed(d_h0, later)
+            state_map.add_transposed(d_h0, later)
         return (du, d_weight, d_h0, dc if ctx.needs_input_grad[3] else None, *norm.gradients,
                 None, None, None)
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .first_order import first_order
-from .linear_map import LinearMap
+from .linear_map import LinearMap, linear_map
 from .recipe import Recipe, recipe_of, restore, save
 from .unit import Spans, Unit
 
@@ -20,8 +20,8 @@ def project(frames: Tensor, units: Sequence[Unit]) -> Tuple[Tensor, ...]:
     if not torch.is_grad_enabled():
         return tuple(_apply(m, frames, unit.bias) for m, unit in zip(maps, units))
     parameters = [p for unit in units for p in (unit.weight, unit.bias)]
-    spans = [unit.spans for unit in units]
-    return _Project.apply(frames, recipe_of(frames), maps, spans, *parameters)
+    return _Project.apply(frames, recipe_of(frames), maps, [unit.spans for unit in units],
+                          [unit.stride for unit in units], *parameters)
 
 
 def _apply(m: LinearMap, frames: Tensor, bias: Optional[Tensor]) -> Tensor:
@@ -32,8 +32,9 @@ class _Project(Function):
 
     @staticmethod
     def forward(ctx: Any, frames: Tensor, recipe: Recipe, maps: List[LinearMap],
-                spans: List[Optional[Spans]], *parameters: Optional[Tensor]) -> Tuple[Tensor, ...]:
-        ctx.maps, ctx.spans = maps, spans
+                spans: List[Optional[Spans]], strides: List[int],
+                *parameters: Optional[Tensor]) -> Tuple[Tensor, ...]:
+        ctx.spans, ctx.strides = spans, strides
         weights, biases = parameters[::2], parameters[1::2]
         ctx.biases = [bias is not None for bias in biases]
         save(ctx, recipe, *weights)
@@ -45,15 +46,16 @@ class _Project(Function):
         frames, weights = restore(ctx)
         layout = torch.channels_last if frames.ndim == 4 else torch.contiguous_format
         gradients = [g.contiguous(memory_format=layout) for g in gradients]
+        maps = [linear_map(weight, frames, stride) for weight, stride in zip(weights, ctx.strides)]
         d_frames = None
         if ctx.needs_input_grad[0]:
-            d_frames = _frames_grad(frames, gradients, ctx.maps, ctx.spans)
+            d_frames = _frames_grad(frames, gradients, maps, ctx.spans)
         d_parameters: List[Optional[Tensor]] = []
-        for m, g, weight, biased in zip(ctx.maps, gradients, weights, ctx.biases):
+        for m, g, weight, biased in zip(maps, gradients, weights, ctx.biases):
             d_weight, d_bias = m.weight_grad(frames, g, biased)
             d_parameters += [d_weight.to(weight.dtype),
                              d_bias.to(weight.dtype) if biased else None]
-        return (d_frames, None, None, None, *d_parameters)
+        return (d_frames, None, None, None, None, *d_parameters)
 
 
 def _frames_grad(frames: Tensor, gradients: Sequence[Tensor], maps: Sequence[LinearMap],

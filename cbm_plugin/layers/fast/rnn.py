@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..packing import Packing
 from .activations import ACTIVATE, ACTIVATE_BACKWARD
 from .first_order import first_order
-from .linear_map import LinearMap
+from .linear_map import LinearMap, linear_map
 from .recurrence import own, state_weight_grad
 from .step_norm import StepNorm, StepNormBackward
 from .unit import Unit
@@ -55,7 +55,7 @@ class _RNN(Function):
                 norm_weight: Optional[Tensor], norm_bias: Optional[Tensor], packing: Packing,
                 activation: str, state_map: LinearMap, norm: Optional[_BatchNorm]) -> Tensor:
         ctx.mark_dirty(u)
-        ctx.packing, ctx.activation, ctx.map = packing, activation, state_map
+        ctx.packing, ctx.activation = packing, activation
         step_norm = StepNorm(norm, u)
         states = _run(u, state_map, h0, packing, activation, step_norm)
         ctx.statistics = step_norm.statistics
@@ -66,19 +66,20 @@ class _RNN(Function):
     @first_order
     def backward(ctx: Any, g: Tensor) -> Tuple:
         states, weight, h0, *of_norm = ctx.saved_tensors
+        state_map = linear_map(weight, states)
         norm = StepNormBackward(ctx.statistics, *of_norm)
         du = own(g)
         later: Optional[Tensor] = None
         for start, end in reversed(ctx.packing.spans):
             step = du[start:end]
             if later is not None:
-                ctx.map.add_transposed(step[:len(later)], later)
+                state_map.add_transposed(step[:len(later)], later)
             ACTIVATE_BACKWARD[ctx.activation](step, states[start:end])
             norm.backward(step, start, end)
             later = step
-        d_weight = state_weight_grad(ctx.map, states, h0, du, ctx.packing, weight)
+        d_weight = state_weight_grad(state_map, states, h0, du, ctx.packing, weight)
         d_h0 = None
         if ctx.needs_input_grad[2]:
             d_h0 = torch.zeros_like(h0)
-            ctx.map.add_transposed(d_h0, later)
+            state_map.add_transposed(d_h0, later)
         return (du, d_weight, d_h0, *norm.gradients, None, None, None, None)
