@@ -13,9 +13,10 @@ from .saved import saved_bytes
 from .shapes import TINY, Shape
 
 Memory = Dict[str, int]
-"""``peak_bytes`` (saved for backward) and ``peak_rss_bytes`` (the process, or the GPU)."""
+"""``peak_bytes`` and ``context_bytes`` (see :func:`saved_bytes`), ``peak_rss_bytes`` (the process's
+or the GPU's)."""
 
-SAVED, PROCESS = 'peak_bytes', 'peak_rss_bytes'
+SAVED, CONTEXTS, PROCESS = 'peak_bytes', 'context_bytes', 'peak_rss_bytes'
 _MAXRSS_UNIT = 1 if sys.platform == 'darwin' else 1024
 # A process started by fork and exec begins with the peak of its parent, which would hide its own;
 # one that is forked from a small server does not.
@@ -50,7 +51,7 @@ def _child(sender: Connection, threads: int, shape: Shape, impl: str, dtype: str
         run = _warm_run(shape, impl, dtype, torch.device('cpu'))
         before = _peak_rss()
         saved = _train_counting(run)
-        sender.send({SAVED: saved, PROCESS: _peak_rss() - before})
+        sender.send({**saved, PROCESS: _peak_rss() - before})
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):
             raise
@@ -63,7 +64,7 @@ def _on_gpu(shape: Shape, impl: str, dtype: str, device: torch.device) -> Option
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         saved = _train_counting(run)
-        return {SAVED: saved, PROCESS: torch.cuda.max_memory_allocated() - before}
+        return {**saved, PROCESS: torch.cuda.max_memory_allocated() - before}
     except torch.cuda.OutOfMemoryError:
         return None
 
@@ -74,11 +75,11 @@ def _warm_run(shape: Shape, impl: str, dtype: str, device: torch.device) -> Stac
     return StackRun(shape, impl, dtype, device)
 
 
-def _train_counting(run: StackRun) -> int:
+def _train_counting(run: StackRun) -> Memory:
     run.prepare('train')
     saved, y = saved_bytes(run.output, run.module.parameters())
     run.backward(y)
-    return saved
+    return {SAVED: saved.by_autograd, CONTEXTS: saved.on_contexts}
 
 
 def _peak_rss() -> int:

@@ -8,7 +8,7 @@ from typing import Dict, List, Sequence
 import torch
 
 from .measure import MODES, Key, Result
-from .memory import PROCESS, SAVED
+from .memory import CONTEXTS, PROCESS, SAVED
 
 Row = Dict[str, object]
 Report = Dict[str, object]
@@ -54,7 +54,8 @@ def _row(result: Result, key: Key, mode: str) -> Row:
     return dict(
         shape=result.shape.name, mode=mode, impl=key[0], dtype=key[1], rounds=len(seconds),
         seconds_median=median(seconds), seconds_min=min(seconds),
-        peak_bytes=memory.get(SAVED), peak_rss_bytes=memory.get(PROCESS),
+        peak_bytes=memory.get(SAVED), context_bytes=memory.get(CONTEXTS),
+        peak_rss_bytes=memory.get(PROCESS),
         ratio_to_naive=median(ratios) if ratios else None,
         ratio_min=min(ratios, default=None), ratio_max=max(ratios, default=None),
         share_of_bound=median(bound) / median(seconds) if bound else None)

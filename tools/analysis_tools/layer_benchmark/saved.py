@@ -1,37 +1,58 @@
 """What lives from the forward to the backward pass, in bytes."""
-from typing import Callable, Dict, Iterable, Iterator, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Set, Tuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
+Sized = Tuple[object, int]
+"""A storage or tensor, and its bytes."""
+
+
+class Saved(NamedTuple):
+    """Bytes from forward to backward: by autograd, and beyond that on contexts."""
+    by_autograd: int
+    on_contexts: int
+
 
 def saved_bytes(forward: Callable[[], Tensor],
-                parameters: Iterable[Tensor]) -> Tuple[int, Tensor]:
+                parameters: Iterable[Tensor]) -> Tuple[Saved, Tensor]:
     """Bytes that ``forward()`` keeps for its backward, and what it returned.
 
-    They are what autograd saves (``save_for_backward`` of custom functions as well), and what
-    custom functions keep as attributes of their context. Storages are counted once, whole, however
-    many views of them are kept. Parameters are not counted; copies of them, such as autocast's or
-    reordered ones, are.
+    ``by_autograd`` is what operators and ``save_for_backward`` save; ``on_contexts`` what custom
+    functions keep besides, as attributes of their context, such as reordered weights. Storages
+    are counted once, whole, however many views of them are kept. Parameters are not counted;
+    copies of them, such as autocast's, are.
     """
-    kept: Dict[int, Tuple[object, int]] = {}  # objects too, so that no address is used twice
     known = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+    saved: Dict[int, Sized] = {}  # with the objects, so that no address is used twice
+    beyond: Dict[int, Sized] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
-        if tensor.is_mkldnn:  # has no storage
-            kept[id(tensor)] = (tensor, tensor.numel() * tensor.element_size())
-            return tensor
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            kept[storage.data_ptr()] = (storage, storage.nbytes())
+    def pack(tensor: Tensor) -> Tensor:
+        address, sized = _memory(tensor)
+        if address not in known:
+            saved[address] = sized
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = forward()
     for tensor in _on_contexts(output.grad_fn):
-        keep(tensor)
-    return sum(size for _, size in kept.values()), output
+        address, sized = _memory(tensor)
+        if address not in known and address not in saved:
+            beyond[address] = sized
+    return Saved(_total(saved), _total(beyond)), output
+
+
+def _memory(tensor: Tensor) -> Tuple[int, Sized]:
+    """An address, and what lies there."""
+    if tensor.is_mkldnn:  # which has no storage
+        return id(tensor), (tensor, tensor.numel() * tensor.element_size())
+    storage = tensor.untyped_storage()
+    return storage.data_ptr(), (storage, storage.nbytes())
+
+
+def _total(memory: Dict[int, Sized]) -> int:
+    return sum(size for _, size in memory.values())
 
 
 def _on_contexts(root: Optional[Node]) -> Iterator[Tensor]:

@@ -21,7 +21,8 @@ def summary(report: Report) -> List[Figure]:
         return quotients(report, mode, 'seconds_median', than, key)
 
     figures = [_figure(f'{WORDS[mode]}: fast {dtype} against naive float32', 'x',
-                       faster(mode, fast, REFERENCE)) for mode in WORDS]
+                       [ratio for ratio in _column(report, mode, fast, 'ratio_to_naive') if ratio])
+               for mode in WORDS]
     if dtype != 'float32':
         figures.append(_figure(f'{WORDS["train"]}: fast {dtype} against naive {dtype}', 'x',
                                faster('train', fast, ('naive', dtype))))

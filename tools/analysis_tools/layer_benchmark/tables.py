@@ -1,7 +1,7 @@
 """The report in Markdown."""
 from typing import Dict, List, Optional, Sequence
 
-from .memory import PROCESS, SAVED
+from .memory import CONTEXTS, PROCESS, SAVED
 from .report import Report, Row
 from .summary import summary
 
@@ -9,8 +9,9 @@ LEGEND = (
     'Seconds are the median of the rounds (and the least). *Against naive*: speed-up over naive '
     'float32, median (and range) over the rounds, in each of which all ran once. *Of bound*: the '
     "time of the CBM stack's convolutions alone, over all frames at once, in parts of this time. "
-    '*Saved*: bytes saved for backward. *Peak*: what one training step adds to the peak resident '
-    "memory of a new process (on a GPU: to the allocated memory).")
+    '*Saved*: bytes that autograd saves for backward. *On contexts*: what custom functions keep '
+    'besides, such as reordered weights, whatever the number of frames. *Peak*: what one training '
+    "step adds to a new process's peak resident memory (on a GPU: to the allocated memory).")
 
 
 def markdown(report: Report) -> str:
@@ -45,7 +46,8 @@ def shape_table(report: Report, shape: Dict[str, object]) -> str:
     rows = [row for row in report['rows'] if row['shape'] == shape['shape']]
     keys = dict.fromkeys((row['impl'], row['dtype']) for row in rows)
     cells = [['implementation', 'forward, s', 'against naive', 'of bound',
-              'forward + backward, s', 'against naive', 'of bound', 'saved, MB', 'peak, MB']]
+              'forward + backward, s', 'against naive', 'of bound',
+              'saved, MB', 'on contexts, MB', 'peak, MB']]
     for impl, dtype in keys:
         own = {row['mode']: row for row in rows if (row['impl'], row['dtype']) == (impl, dtype)}
         line = [f'{impl} {dtype}']
@@ -53,7 +55,7 @@ def shape_table(report: Report, shape: Dict[str, object]) -> str:
             row = own[mode]
             line += [f"{row['seconds_median']:.3g} ({row['seconds_min']:.3g})", _ratio(row),
                      _percent(row['share_of_bound'])]
-        cells.append(line + [_megabytes(own['train'][name]) for name in (SAVED, PROCESS)])
+        cells.append(line + [_megabytes(own['train'][name]) for name in (SAVED, CONTEXTS, PROCESS)])
     return '\n'.join([f"**{shape['label']}**, {_bound_line(shape, rows)}", '', _table(cells),
                       *_step_lines(rows, shape['steps'])])
 
@@ -61,7 +63,7 @@ def shape_table(report: Report, shape: Dict[str, object]) -> str:
 def _bound_line(shape: Dict[str, object], rows: Sequence[Row]) -> str:
     reached = {row['mode']: shape[f"{row['mode']}_flops"] / row['seconds_median'] / 1e9
                for row in rows if row['impl'] == 'bound'}
-    return (f"{shape['train_flops'] / 1e9:.3g} GFLOP a training step; bound in "
+    return (f"{shape['train_flops'] / 1e9:,.1f} GFLOP a training step; bound in "
             f"{shape['bound_layout']}: {reached['forward']:.0f} GFLOP/s forward, "
             f"{reached['train']:.0f} forward + backward")
 
