@@ -1,6 +1,6 @@
 """One picture: speed and memory of all implementations against naive float32, shape by shape."""
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 
 from .files import write_whole
 from .memory import SAVED
@@ -36,7 +36,7 @@ def draw(report: Report, path: Path) -> None:
     pyplot.close(figure)
 
 
-def _label(shape: Dict[str, object], rows: Rows) -> str:
+def _label(shape: Dict[str, Any], rows: Rows) -> str:
     """The shape, and what 1 stands for."""
     lines = [shape['label'].replace(' N', '\nN')]
     naive = rows.get((shape['shape'], *REFERENCE))
@@ -45,11 +45,11 @@ def _label(shape: Dict[str, object], rows: Rows) -> str:
     return '\n'.join(lines)
 
 
-def _bars(axes: object, report: Report, rows: Rows, column: str) -> None:
+def _bars(axes: Any, report: Report, rows: Rows, column: str) -> None:
     """``column`` in units of naive float32's."""
     shapes = [shape['shape'] for shape in report['shapes']]
     keys = [key for key in dict.fromkeys(name[1:] for name in rows) if key != REFERENCE]
-    width = 0.8 / len(keys)
+    width, highest = 0.8 / len(keys), 1.0
     for number, key in enumerate(keys):
         places, heights, spread = [], [], ([], [])
         for place, shape in enumerate(shapes):
@@ -59,6 +59,8 @@ def _bars(axes: object, report: Report, rows: Rows, column: str) -> None:
                 heights.append(row[column] / naive[column])
                 spread[0].append(row['ratio_to_naive'] - row['ratio_min'])
                 spread[1].append(row['ratio_max'] - row['ratio_to_naive'])
+        highest = max([highest, *heights])
         axes.bar(places, heights, width, label=' '.join(key), color=COLOURS[key[0]],
                  yerr=spread if column == 'ratio_to_naive' else None, capsize=2)
+    axes.set_ylim(0, 1.15 * highest)  # whatever one disturbed round did to a range
     axes.axhline(1, color='black', linewidth=0.8, label=' '.join(REFERENCE))

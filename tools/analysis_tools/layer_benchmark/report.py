@@ -3,21 +3,21 @@ import os
 import platform
 from pathlib import Path
 from statistics import median
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 import torch
 
 from .measure import MODES, Key, Result
 from .memory import CONTEXTS, PROCESS, SAVED
 
-Row = Dict[str, object]
-Report = Dict[str, object]
+Row = Dict[str, Any]
+Report = Dict[str, Any]
 """``machine``, ``settings``, ``shapes``, ``rows``: what is written to JSON."""
 
 REFERENCE = ('naive', 'float32')
 
 
-def machine_facts(device: torch.device) -> Dict[str, object]:
+def machine_facts(device: torch.device) -> Dict[str, Any]:
     """What the numbers depend on beside the code."""
     cpu = platform.processor() or platform.machine()
     if Path('/proc/cpuinfo').exists():
@@ -61,8 +61,8 @@ def _row(result: Result, key: Key, mode: str) -> Row:
         share_of_bound=median(bound) / median(seconds) if bound else None)
 
 
-def make_report(results: Sequence[Result], machine: Dict[str, object],
-                settings: Dict[str, object]) -> Report:
+def make_report(results: Sequence[Result], machine: Dict[str, Any],
+                settings: Dict[str, Any]) -> Report:
     shapes = [dict(shape=result.shape.name, label=result.shape.label,
                    steps=result.shape.steps,
                    forward_flops=result.shape.forward_flops,

@@ -1,11 +1,11 @@
 """The figures to watch, each over all the shapes that were measured."""
 from math import exp, log
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .memory import PROCESS, SAVED
 from .report import REFERENCE, Report
 
-Figure = Dict[str, object]
+Figure = Dict[str, Any]
 """``figure``, ``unit`` ('x' or '%'), ``mean`` (geometric), ``smallest``, ``largest``."""
 Key = Tuple[str, str]
 WORDS = {'train': 'forward + backward', 'forward': 'forward'}

@@ -1,5 +1,5 @@
 """The report in Markdown."""
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from .memory import CONTEXTS, PROCESS, SAVED
 from .report import Report, Row
@@ -41,7 +41,7 @@ def summary_table(report: Report) -> str:
     return _table(cells)
 
 
-def shape_table(report: Report, shape: Dict[str, object]) -> str:
+def shape_table(report: Report, shape: Dict[str, Any]) -> str:
     """All implementations at one shape."""
     rows = [row for row in report['rows'] if row['shape'] == shape['shape']]
     keys = dict.fromkeys((row['impl'], row['dtype']) for row in rows)
@@ -60,7 +60,7 @@ def shape_table(report: Report, shape: Dict[str, object]) -> str:
                       *_step_lines(rows, shape['steps'])])
 
 
-def _bound_line(shape: Dict[str, object], rows: Sequence[Row]) -> str:
+def _bound_line(shape: Dict[str, Any], rows: Sequence[Row]) -> str:
     reached = {row['mode']: shape[f"{row['mode']}_flops"] / row['seconds_median'] / 1e9
                for row in rows if row['impl'] == 'bound'}
     return (f"{shape['train_flops'] / 1e9:,.1f} GFLOP a training step; bound in "
