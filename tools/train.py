@@ -112,16 +112,15 @@ def _switch_amp_on(cfg: Config) -> None:
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
         fail(f'--amp replaces an OptimWrapper, but optim_wrapper.type is {wrapper!r}: '
              'leave --amp out, or set its precision in the config')
-    if wrapper == 'Bfloat16OptimWrapper':
-        return
-    if _amp_device_available():
+    on_gpu = _amp_device_available()
+    if on_gpu and wrapper != 'Bfloat16OptimWrapper':
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
         return
     cfg.optim_wrapper.type = 'Bfloat16OptimWrapper'
-    for of_float16 in ('loss_scale', 'dtype'):
-        cfg.optim_wrapper.pop(of_float16, None)
-    if bfloat16_is_slow():
+    for of_amp in ('loss_scale', 'dtype', 'use_fsdp'):  # AmpOptimWrapper's alone
+        cfg.optim_wrapper.pop(of_amp, None)
+    if not on_gpu and bfloat16_is_slow() and os.environ.get('RANK', '0') == '0':
         print(f'--amp: {SLOW_BFLOAT16}', file=sys.stderr)
 
 

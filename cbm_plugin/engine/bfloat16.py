@@ -4,7 +4,7 @@ from typing import Any, Iterator
 
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS  # the runner asks this one by name, not MMAction2's
+from mmengine.registry import OPTIM_WRAPPERS  # the root: found under any default_scope
 from torch import nn
 
 SLOW_BFLOAT16 = (

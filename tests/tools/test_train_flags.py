@@ -179,16 +179,28 @@ def test_amp_changes_the_optimizer_wrapper_and_keeps_its_loss_scale(monkeypatch)
 
 
 def test_amp_on_a_cpu_is_bfloat16_without_a_loss_scale_and_keeps_the_rest(monkeypatch):
-    given = dict(type='AmpOptimWrapper', loss_scale='dynamic', clip_grad=dict(max_norm=5))
-    assert amp(monkeypatch, False, given).optim_wrapper == dict(
-        type='Bfloat16OptimWrapper', clip_grad=dict(max_norm=5))
+    rest = dict(optimizer=dict(type='Adam'), clip_grad=dict(max_norm=5), accumulative_counts=2)
+    given = dict(type='AmpOptimWrapper', loss_scale='dynamic', dtype='float16', use_fsdp=False)
+    assert amp(monkeypatch, False, {**given, **rest}).optim_wrapper == dict(
+        type='Bfloat16OptimWrapper', **rest)
 
 
-@pytest.mark.parametrize('tiles', [True, False])
-def test_amp_on_a_cpu_says_where_bfloat16_is_the_slower_one(tiles, monkeypatch, capsys):
+@pytest.mark.parametrize('gpu', [True, False])
+def test_amp_keeps_a_config_that_is_in_bfloat16_already(gpu, monkeypatch):
+    given = dict(type='Bfloat16OptimWrapper', accumulative_counts=2)
+    assert amp(monkeypatch, gpu, dict(given)).optim_wrapper == given
+
+
+@pytest.mark.parametrize('gpu, tiles, rank, lines', [
+    (False, False, '0', 1), (False, True, '0', 0), (True, False, '0', 0), (False, False, '1', 0)])
+def test_amp_says_once_where_bfloat16_is_the_slower_one(gpu, tiles, rank, lines, monkeypatch,
+                                                       capsys):
     monkeypatch.setattr('torch.cpu._is_amx_tile_supported', lambda: tiles)
-    amp(monkeypatch, False, {})
-    assert ('bfloat16 convolutions are slower' in capsys.readouterr().err) is not tiles
+    monkeypatch.setenv('RANK', rank)
+    amp(monkeypatch, gpu, dict(type='Bfloat16OptimWrapper'))
+    assert capsys.readouterr().err.count('\n') == lines
+    amp(monkeypatch, gpu, {})
+    assert ('bfloat16 convolutions are slower' in capsys.readouterr().err) is bool(lines)
 
 
 def test_amp_over_another_optimizer_wrapper_is_refused_by_its_name(monkeypatch, capsys):
