@@ -1,14 +1,16 @@
 """The Context Bridge Module: one layer whose two flows train apart (section 3.1)."""
 from typing import Callable, List, Optional, Tuple
 
+import torch
 from torch import Tensor, nn
 
+from . import fast
 from .bridge import Bridge
-from .fast import Unit
+from .fast import PreparedUnits, Unit, Units
 from .merge import Merge
 from .norm import Norm
-from .packing import Packing
-from .recurrent import RecurrentLayer
+from .packing import Packing, frames_of_step
+from .recurrent import RecurrentLayer, autocast_frames
 from .state import State
 from .temporal_dropout import Keep, TemporalDropout
 from .units import RNN
@@ -77,6 +79,7 @@ class CBM(RecurrentLayer):
         else:
             self.temporal = temporal(in_channels, hidden_channels, kernel_size)
         self.temporal.twin = twin
+        self._prepared_step = PreparedUnits()
 
     def initial_state(self, x_t: Tensor) -> State:
         return self.temporal.initial_state(x_t)
@@ -104,6 +107,29 @@ class CBM(RecurrentLayer):
         bridge = self.bridge.naive if self.twin == 'naive' else self.bridge
         return self.merge(bridge(frames, packing), gate), states
 
+    def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
+        """One item: ``x_t (N, C, ...)`` -> ``y_t (N, hidden_channels, ...)`` and the new state."""
+        if not self._streams() or not _fits(state, x_t, self.hidden_channels):
+            return super().step(x_t, state)
+        self._check_channels(x_t.shape[1], x_t)
+        frames = autocast_frames(frames_of_step(x_t))
+        (joined,), (state_unit,) = self._prepared_step.get(self, self._step_units, frames)
+        if state is not None:
+            state = state.to(frames.dtype)
+        return fast.cbm_step(frames, state, joined, state_unit, self.bridge.activation)
+
+    def _streams(self) -> bool:
+        """Whether a step is the short one: inference, and the paper's layer without a stride."""
+        return (not torch.is_grad_enabled() and not self.training and self.twin == 'fast'
+                and isinstance(self.temporal, RNN) and self.temporal.activation == 'sigmoid'
+                and self.has_fast_twin() and self.merge.kind == 'product'
+                and self.bridge.unit.weight.shape == self.temporal.input_unit.weight.shape
+                and self.bridge.stride == 1)
+
+    def _step_units(self) -> Units:
+        bridge, temporal = self.fast_inputs()
+        return [fast.join(bridge, temporal)], self.fast_state_units()
+
     def _fast(self, frames: Tensor, packing: Packing, start: Optional[State],
               keep: Keep) -> Tuple[Tensor, State]:
         (z, *projected), units = self.project(frames, packing, keep)
@@ -113,5 +139,15 @@ class CBM(RecurrentLayer):
             return self.bridge.gated(z, gate, packing), states
         return self.merge(self.bridge.after_fast_unit(z, packing), gate), states
 
+    def train(self, mode: bool = True) -> 'CBM':
+        self._prepared_step.clear()
+        return super().train(mode)
+
     def _pooled(self, gate: Tensor) -> Tensor:
         return gate if self.gate_pool is None else self.gate_pool(gate)
+
+
+def _fits(state: Optional[State], x_t: Tensor, channels: int) -> bool:
+    """Whether a state is one map for each of the frame's."""
+    return state is None or (isinstance(state, Tensor)
+                             and state.shape == (x_t.shape[0], channels, *x_t.shape[2:]))

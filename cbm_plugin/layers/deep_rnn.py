@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from .bridge import Bridge
 from .build import layer_factory
 from .norm import Norm
-from .packing import Packed, Packing, one_step
+from .packing import Packed, Packing, frames_of_step, one_step
 from .sequence import Lengths, check_lengths
 from .state import State, shapes
 
@@ -106,7 +106,16 @@ class DeepRNN(nn.Module):
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t`` and the new states."""
         packing = one_step(x_t.shape[0])
-        return self._run(packing.pack(x_t.unsqueeze(1)), packing, state, None)
+        states = self._layer_states(state)
+        new_states: List[State] = []
+        block_input = frames = frames_of_step(x_t)
+        for number, layer in enumerate(self.layers, start=1):
+            if number in self.spans:
+                block_input = frames
+            frames, new_state = layer.step(frames, states[number - 1])
+            new_states.append(new_state)
+            frames = self._close_block(number, frames, block_input, packing)
+        return frames, tuple(new_states)
 
     def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
              state_at: Lengths) -> Tuple[Tensor, State]:

@@ -139,6 +139,11 @@ def one_step(batch: int) -> Packing:
     return Packing(batch, 1)
 
 
+def frames_of_step(x_t: Tensor) -> Tensor:
+    """One item of each sequence, ``(N, C, ...)``, as packed rows."""
+    return x_t.contiguous(memory_format=_format(x_t))
+
+
 class Packed(NamedTuple):
     """A packed batch: what a stack hands from layer to layer.
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .fast import PreparedUnits, Unit, project
-from .packing import Packed, Packing, one_step
+from .packing import Packed, Packing, frames_of_step, one_step
 from .sequence import Lengths, check_lengths, check_state_at
 from .state import State, map_state, shapes
 from .temporal_dropout import Keep, kept_spans
@@ -149,8 +149,7 @@ class RecurrentLayer(nn.Module):
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t (N, hidden_channels, ...)`` and the new state."""
-        packing = one_step(x_t.shape[0])
-        packed, state = self(Packed(packing.pack(x_t.unsqueeze(1)), packing), state)
+        packed, state = self(Packed(frames_of_step(x_t), one_step(x_t.shape[0])), state)
         return packed.frames, state
 
     def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
@@ -188,7 +187,7 @@ class RecurrentLayer(nn.Module):
     def project(self, frames: Tensor, packing: Packing,
                 keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
         """What :meth:`fast_inputs` give for all frames, and the units of the state."""
-        frames = _autocast(frames)
+        frames = autocast_frames(frames)
         inputs, state_units = self._prepared.get(
             self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
         spans = kept_spans(packing, keep)
@@ -241,7 +240,7 @@ class RecurrentLayer(nn.Module):
         return f'{self.in_channels}, {self.hidden_channels}, twin={self.twin!r}'
 
 
-def _autocast(frames: Tensor) -> Tensor:
+def autocast_frames(frames: Tensor) -> Tensor:
     """``frames`` in the precision that autocast asks for, if it is on."""
     device = frames.device.type
     if torch.is_autocast_enabled(device) and frames.is_floating_point() \

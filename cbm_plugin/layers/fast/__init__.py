@@ -10,6 +10,8 @@ from .gru import gru
 from .lstm import lstm
 from .project import project
 from .rnn import rnn
+from .step import cbm_step, join
 from .unit import PreparedUnits, Unit, Units
 
-__all__ = ['PreparedUnits', 'Unit', 'Units', 'gated', 'gru', 'lstm', 'project', 'rnn']
+__all__ = ['PreparedUnits', 'Unit', 'Units', 'cbm_step', 'gated', 'gru', 'join', 'lstm',
+           'project', 'rnn']

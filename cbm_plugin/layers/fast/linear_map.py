@@ -39,6 +39,9 @@ class LinearMap:
         """``W^T g``, in the shape of ``x``."""
         return g @ self.weight
 
+    def prepare(self) -> None:
+        """Do now what pays only if the map is applied many times."""
+
     def weight_grad(self, x: Tensor, g: Tensor,
                     biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
         """The gradient of ``<g, W x + b>`` by W, and by b where there is one."""
@@ -99,9 +102,14 @@ class PackedConvMap(ConvMap):
         self._like = like.shape
 
     def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        if '_packed' not in self.__dict__:  # not worth it for a single use
+            return super().__call__(x, bias)
         pair = [self.padding] * 2
         return torch.ops.mkldnn._convolution_pointwise(
             x, self._packed, bias, pair, [1, 1], [1, 1], 1, 'none', [], '')
+
+    def prepare(self) -> None:
+        self._packed  # noqa: B018  made on being asked for
 
     def add(self, out: Tensor, x: Tensor) -> None:
         self._sum(out, x, self._packed)

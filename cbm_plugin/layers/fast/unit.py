@@ -31,7 +31,9 @@ class Unit(NamedTuple):
     def prepared(self, x: Tensor) -> 'Unit':
         """The unit with its map, in the precision of ``x (M, C, ...)``."""
         bias = None if self.bias is None else self.bias.detach().to(x.dtype)
-        return self._replace(bias=bias, map=linear_map(self.weight, x, self.stride))
+        prepared = linear_map(self.weight, x, self.stride)
+        prepared.prepare()
+        return self._replace(bias=bias, map=prepared)
 
     def map_for(self, x: Tensor) -> LinearMap:
         """The map, kept or made, for ``x (M, C, ...)``."""
