@@ -53,6 +53,7 @@ def rows(written):
 def test_every_implementation_has_a_row_with_every_key_in_each_of_its_modes(rows):
     twins = {('naive', 'float32'), ('naive', 'bfloat16'), ('fast', 'bfloat16')}
     others = {(impl, 'bfloat16') for impl in ('convlstm', 'convlstm_plain', 'bound')}
+    others.add(('cbm_plain', 'float32'))
     expected = {(*key, mode) for key in twins | others for mode in ('forward', 'train')}
     expected |= {(*key, 'step') for key in twins}
     assert {(row['impl'], row['dtype'], row['mode']) for row in rows} == expected

@@ -7,7 +7,8 @@ All implementations run in this process, in turns, so that whatever else the mac
 them alike:
 
 naive           the stack of CBM layers as a loop that anyone can read, float32: the reference
-fast            the same function, the same weights, its fast twin
+cbm_plain       CBM as most write it: a frame at a time, one convolution of [x, s] (the authors' way)
+fast            naive's function and weights, its fast twin
 convlstm        a stack of our ConvLSTM layers (fast twin) of the same widths
 convlstm_plain  ConvLSTM as most write it: a frame at a time, one convolution of [x, h]
 bound           the convolutions of the CBM stack over all frames at once, and nothing else

@@ -1,6 +1,7 @@
-"""Who is compared: the twins of our layers, and the ConvLSTM that everybody writes."""
+"""Who is compared: the twins of our layers, and the loops that everybody writes."""
 import copy
-from typing import Dict, List, Optional, Tuple
+from functools import partial
+from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +34,38 @@ class PlainConvLSTM(nn.Module):
         return torch.stack(outputs, dim=1)
 
 
-class PlainStack(nn.Sequential):
-    """:class:`PlainConvLSTM` layers, returning what a :class:`DeepRNN` does; the state is None."""
+class PlainCBM(nn.Module):
+    """A CBM as it is mostly written: a frame at a time, one convolution of ``[x_t, s]``.
 
-    def __init__(self, in_channels: int, channels: Tuple[int, ...]) -> None:
-        super().__init__(*map(PlainConvLSTM, (in_channels, *channels[:-1]), channels))
+    Where there is a batch norm it sees one frame of each sequence at a time.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int, norm: bool) -> None:
+        super().__init__()
+        self.hidden_channels = hidden_channels
+        same = dict(kernel_size=KERNEL_SIZE, padding=KERNEL_SIZE // 2)
+        self.bridge = nn.Sequential(nn.Conv2d(in_channels, hidden_channels, **same),
+                                    *((nn.BatchNorm2d(hidden_channels), nn.ReLU()) if norm
+                                      else (nn.Tanh(),)))
+        self.gate = nn.Conv2d(in_channels + hidden_channels, hidden_channels, **same)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x (N, T, C, H, W)`` -> ``(N, T, hidden_channels, H, W)``."""
+        s = x.new_zeros(x.shape[0], self.hidden_channels, *x.shape[3:])
+        outputs = []
+        for x_t in x.unbind(1):
+            seen = x_t.detach() if self.training and torch.rand(()) < 0.5 else x_t
+            s = torch.sigmoid(self.gate(torch.cat([seen, s], dim=1)))
+            outputs.append(self.bridge(x_t) * s)
+        return torch.stack(outputs, dim=1)
+
+
+class PlainStack(nn.Sequential):
+    """Plain layers, returning what a :class:`DeepRNN` does; the state is None."""
+
+    def __init__(self, layer: Callable[[int, int], nn.Module], in_channels: int,
+                 channels: Tuple[int, ...]) -> None:
+        super().__init__(*map(layer, (in_channels, *channels[:-1]), channels))
 
     def forward(self, x: Tensor) -> Tuple[Tensor, None]:
         return super().forward(x), None
@@ -47,7 +75,10 @@ def build_stack(shape: Shape, impl: str) -> nn.Module:
     """The stack that ``impl`` stands for; the same seed gives both twins the same weights."""
     torch.manual_seed(SEED)
     if impl == 'convlstm_plain':
-        return PlainStack(shape.in_channels, shape.channels)
+        return PlainStack(PlainConvLSTM, shape.in_channels, shape.channels)
+    if impl == 'cbm_plain':
+        layer = partial(PlainCBM, norm=shape.variant is None)
+        return PlainStack(layer, shape.in_channels, shape.channels)
     if impl == 'convlstm':
         options: dict = dict(layer=dict(type='ConvLSTM', twin='fast'))
     else:
@@ -125,4 +156,5 @@ def stacks_of(dtype: str) -> List[Tuple[str, str]]:
     """The stacks that are compared, as ``(impl, dtype)``; naive float32 is always the reference."""
     further = [] if dtype == 'float32' else [('naive', dtype)]
     return [('naive', 'float32'), *further,
-            *((impl, dtype) for impl in ('fast', 'convlstm', 'convlstm_plain'))]
+            *((impl, dtype) for impl in ('fast', 'convlstm', 'convlstm_plain')),
+            ('cbm_plain', 'float32')]

@@ -23,6 +23,8 @@ def summary(report: Report) -> List[Figure]:
     figures = [_figure(f'{WORDS[mode]}: fast {dtype} against naive float32', 'x',
                        [ratio for ratio in _column(report, mode, fast, 'ratio_to_naive') if ratio])
                for mode in WORDS]
+    figures.append(_figure(f'{WORDS["train"]}: fast {dtype} against cbm_plain float32', 'x',
+                           faster('train', fast, ('cbm_plain', 'float32'))))
     if dtype != 'float32':
         figures.append(_figure(f'{WORDS["train"]}: fast {dtype} against naive {dtype}', 'x',
                                faster('train', fast, ('naive', dtype))))
