@@ -7,7 +7,7 @@ All implementations run in this process, in turns, so that whatever else the mac
 them alike:
 
 naive           the stack of CBM layers as a loop that anyone can read, float32: the reference
-cbm_plain       CBM as most write it: a frame at a time, one convolution of [x, s] (the authors' way)
+cbm_plain       CBM as most write it: a frame at a time, one convolution of [x, s]
 fast            naive's function and weights, its fast twin
 convlstm        a stack of our ConvLSTM layers (fast twin) of the same widths
 convlstm_plain  ConvLSTM as most write it: a frame at a time, one convolution of [x, h]

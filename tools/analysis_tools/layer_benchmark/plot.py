@@ -6,8 +6,8 @@ from .files import write_whole
 from .memory import SAVED
 from .report import REFERENCE, Report, Row
 
-COLOURS = {'naive': 'tab:gray', 'cbm_plain': 'tab:olive', 'fast': 'tab:blue', 'convlstm': 'tab:orange',
-           'convlstm_plain': 'tab:brown', 'bound': 'lightsteelblue'}
+COLOURS = {'naive': 'tab:gray', 'cbm_plain': 'tab:olive', 'fast': 'tab:blue',
+           'convlstm': 'tab:orange', 'convlstm_plain': 'tab:brown', 'bound': 'lightsteelblue'}
 Rows = Dict[Tuple[str, str, str], Row]
 """The rows of training steps by shape, implementation and dtype."""
 

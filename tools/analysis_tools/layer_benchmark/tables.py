@@ -33,9 +33,9 @@ def machine_line(report: Report) -> str:
 
 def summary_table(report: Report) -> str:
     """Geometric mean and range over the shapes."""
-    cells = [['figure', 'geometric mean', 'smallest', 'largest']]
+    cells = [['figure', 'goal', 'geometric mean', 'smallest', 'largest']]
     for figure in summary(report):
-        values = [figure[name] for name in ('mean', 'smallest', 'largest')]
+        values = [figure[name] for name in ('goal', 'mean', 'smallest', 'largest')]
         form = _percent if figure['unit'] == '%' else _times
         cells.append([figure['figure'], *map(form, values)])
     return _table(cells)
