@@ -11,6 +11,7 @@ from ..layers import State
 from ..layers.sequence import check_lengths, valid_mask
 from ..overlap import BatchClip, ClipOutput, ClipPlan, CoherenceSettings, train_clips
 from ..registry import MODELS
+from .chunks import chunk_length, chunked_logits
 from .frame_features import feature_maps
 
 Samples = Sequence[ActionDataSample]
@@ -32,7 +33,9 @@ class RecurrentRecognizer(BaseRecognizer):
             the mean of the frames' logits is the temporal mean baseline.
         data_preprocessor: a :class:`~cbm_plugin.recognition.preprocessor.SequencePreprocessor`
             (default), which is also made of a stock one's ``mean``, ``std`` and ``to_rgb``.
-        train_cfg, test_cfg: as MMAction2's.
+        train_cfg: as MMAction2's.
+        test_cfg: ``dict(chunk_len=L)`` tests long videos L frames at a time, with equal results and
+            bounded memory (see :func:`~cbm_plugin.recognition.chunks.chunked_logits`).
     """
 
     def __init__(self, backbone: dict, cls_head: Optional[dict] = None,
@@ -44,6 +47,7 @@ class RecurrentRecognizer(BaseRecognizer):
             preprocessor['type'] = 'SequencePreprocessor'  # a stock config's, made to fit
         super().__init__(backbone, cls_head, neck, train_cfg, test_cfg,
                          MODELS.build(preprocessor))
+        chunk_length(test_cfg)  # a wrong one is told now, not at the first test
         self.coherence = CoherenceSettings()
 
     # --- features
@@ -101,6 +105,11 @@ class RecurrentRecognizer(BaseRecognizer):
         """
         if mode == 'tensor':
             return self.extract_feat(inputs, lengths, state, state_at, **kwargs)[0]
+        chunk_len = chunk_length(self.test_cfg) if mode == 'predict' else None
+        if chunk_len is not None:
+            whole = torch.full((inputs.shape[0],), inputs.shape[1]) if lengths is None else lengths
+            logits = chunked_logits(self, inputs, whole, chunk_len)
+            return self.cls_head.predict_of_logits(logits, whole, data_samples)
         logits, new_state = self.extract_feat(inputs, lengths, state, state_at, stage='head')
         if lengths is None:
             lengths = torch.full((inputs.shape[0],), inputs.shape[1])
