@@ -6,18 +6,21 @@ from .. import engine, overlap  # noqa: F401  (registers their parts)
 from .aggregation import AGGREGATIONS, aggregate
 from .anticipation import anticipation_loss
 from .dataset import CheckedVideoDataset
-from .frame_features import MmcvVGG, SmallConvNet, feature_maps
+from .feature_sequences import FeatureIdentity, FeatureSequences, LoadFeatures
+from .frame_features import MmcvVGG, NoBackbone, SmallConvNet, feature_maps
 from .head import RecurrentHead
+from .hidden_layer_head import HiddenLayerHead
 from .motion_clips import MotionClips
-from .neck import RecurrentNeck
+from .neck import RecurrentNeck, StandaloneCBM
 from .preprocessor import SequencePreprocessor
 from .recognizer import RecurrentRecognizer
 from .transforms import AddMotionChannels, FreezeFrame
 from .video_faults import VideoFaultHook
 
 __all__ = [
-    'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FreezeFrame', 'MotionClips',
+    'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FeatureIdentity',
+    'FeatureSequences', 'FreezeFrame', 'LoadFeatures', 'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
-    'MmcvVGG', 'SmallConvNet', 'VideoFaultHook', 'aggregate', 'anticipation_loss',
-    'feature_maps',
+    'HiddenLayerHead', 'MmcvVGG', 'NoBackbone', 'SmallConvNet', 'StandaloneCBM',
+    'VideoFaultHook', 'aggregate', 'anticipation_loss', 'feature_maps',
 ]
