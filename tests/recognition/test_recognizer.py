@@ -157,7 +157,7 @@ def test_vgg19_of_mmcv_keeps_its_maps() -> None:
     backbone = MODELS.build(dict(type='MmcvVGG', depth=19)).eval()
     with torch.no_grad():
         assert feature_maps(backbone, torch.zeros(2, 3, 64, 64)).shape == (2, 512, 2, 2)
-    assert 'vgg.features.0.weight' in backbone.state_dict()
+    assert 'features.0.weight' in backbone.state_dict()
 
 
 def test_a_resnet_of_mmaction2_keeps_its_maps() -> None:

@@ -1,0 +1,16 @@
+"""The paper's shallow baseline: one LSTM layer on the pooled vectors of VGG19-BN."""
+model = dict(
+    type='RecurrentRecognizer',
+    data_preprocessor=dict(
+        type='SequencePreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+    backbone=dict(
+        type='MmcvVGG', depth=19,
+        pretrained='https://download.pytorch.org/models/vgg19_bn-c79401a0.pth'),
+    neck=dict(
+        type='RecurrentNeck',
+        in_channels=512,
+        hidden_channels=[512],
+        layer=dict(type='LSTM'),  # a layer for vectors: the neck averages the maps for it
+        dropout_ratio=0.2),
+    cls_head=dict(
+        type='HiddenLayerHead', num_classes=101, in_channels=512, dropout_ratio=(0.2, 0.5)))

@@ -1,0 +1,11 @@
+"""The control without recurrence: the mean over time of VGG19-BN's frames."""
+model = dict(
+    type='RecurrentRecognizer',
+    data_preprocessor=dict(
+        type='SequencePreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+    backbone=dict(
+        type='MmcvVGG', depth=19,
+        pretrained='https://download.pytorch.org/models/vgg19_bn-c79401a0.pth'),
+    neck=None,  # the head averages the logits of all frames
+    cls_head=dict(
+        type='HiddenLayerHead', num_classes=101, in_channels=512, dropout_ratio=(0.2, 0.5)))
