@@ -6,18 +6,22 @@ from .. import engine, overlap  # noqa: F401  (registers their parts)
 from .aggregation import AGGREGATIONS, aggregate
 from .anticipation import anticipation_loss
 from .dataset import CheckedVideoDataset
+from .early_recognition import EarlyRecognitionMetric
 from .feature_sequences import FeatureIdentity, FeatureSequences, LoadFeatures
 from .frame_features import MmcvVGG, NoBackbone, SmallConvNet, feature_maps
 from .head import RecurrentHead
 from .hidden_layer_head import HiddenLayerHead
 from .motion_clips import MotionClips
 from .neck import RecurrentNeck, StandaloneCBM
+from .observation import ObserveBeginning
+from .prefixes import EarlyRecognitionLoop, predict_prefixes
 from .preprocessor import SequencePreprocessor
 from .recognizer import RecurrentRecognizer
 from .transforms import AddMotionChannels, FreezeFrame
 from .video_faults import VideoFaultHook
 
 __all__ = [
+    'EarlyRecognitionLoop', 'EarlyRecognitionMetric', 'ObserveBeginning', 'predict_prefixes',
     'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FeatureIdentity',
     'FeatureSequences', 'FreezeFrame', 'LoadFeatures', 'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',

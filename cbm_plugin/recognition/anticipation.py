@@ -1,9 +1,11 @@
 """The anticipation loss: confidence in the true class must not fall as more is seen."""
+from typing import Optional
+
 import torch
 from torch import Tensor
 
 
-def anticipation_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def anticipation_loss(logits: Tensor, labels: Tensor, lengths: Optional[Tensor] = None) -> Tensor:
     """Penalty for every frame that is less sure of its class than some frame before it.
 
     ``2 * mean over sequences i and frames j of max(0, max_{k<j} z_ik - z_ij)``, where ``z_ik`` is
@@ -14,6 +16,7 @@ def anticipation_loss(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: ``(N, T, K)``.
         labels: ``(N, T)`` class of each frame, or ``(N,)`` of each sequence.
+        lengths: ``(N,)``: the mean is over the frames that count. Default None: all T.
 
     Returns:
         A scalar.
@@ -37,4 +40,9 @@ def anticipation_loss(logits: Tensor, labels: Tensor) -> Tensor:
     falls = torch.relu(best_before - now)
     previous = logits[:, 1:].gather(2, labels[:, :-1, None]).squeeze(2)
     changed = labels[:, 1:] != labels[:, :-1]
-    return 2 * torch.where(changed, previous, falls).sum() / labels.numel()
+    terms = torch.where(changed, previous, falls)
+    if lengths is None:
+        return 2 * terms.sum() / labels.numel()
+    lengths = lengths.to(logits.device)
+    counts = torch.arange(1, steps, device=logits.device) < lengths[:, None]
+    return 2 * terms.masked_fill(~counts, 0).sum() / lengths.sum()
