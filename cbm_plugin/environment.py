@@ -55,6 +55,9 @@ PACKAGES = (
     Package('pytest', ('pytest',), TESTS),
     Package('pytest_cov', ('pytest-cov',), TESTS),
     Package('hypothesis', ('hypothesis',), TESTS),
+    Package('onnx', ('onnx',), TESTS),
+    Package('onnxscript', ('onnxscript',), TESTS),
+    Package('onnxruntime', ('onnxruntime', 'onnxruntime-gpu'), TESTS),
 )
 
 

@@ -50,6 +50,15 @@ def test_the_layers_of_the_readme_run_without_openmmlab() -> None:
     assert shapes['y'].shape == (2, 7, 64, 4, 4) and shapes['y_t'].shape == (2, 64, 4, 4)
 
 
+def test_the_unit_of_ones_own_of_the_docs_gates_a_cbm() -> None:
+    own, = (block for block in blocks('docs/layers.md') if 'class Leaky' in block)
+    names: dict = {}
+    exec(own, names)
+    x = torch.randn(2, 3, 16, 5, 5)
+    y, state = names['layer'](x)
+    assert y.shape == x.shape and state.shape == (2, 16, 5, 5)
+
+
 @pytest.mark.parametrize('page', ['README.md', *(f'docs/{path.name}' for path in
                                                 sorted((ROOT / 'docs').glob('*.md')))])
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:

@@ -46,6 +46,9 @@ def summary(report: Report) -> List[Figure]:
                         quotients(report, 'train', column, fast, REFERENCE), MEMORY_GOAL)
                 for column, words in ((SAVED, 'saved for backward'),
                                       (PROCESS, 'peak memory of a training step'))]
+    figures.append(_figure('saved for backward: fast, of cbm_plain float32', '%',
+                           quotients(report, 'train', SAVED, fast, ('cbm_plain', 'float32')),
+                           MEMORY_GOAL))
     for impl in ('convlstm', 'convlstm_plain'):
         figures.append(_figure(f'{WORDS["train"]}: fast against {impl}', 'x',
                                faster('train', fast, (impl, dtype)),
