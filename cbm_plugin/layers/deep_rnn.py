@@ -10,7 +10,7 @@ from .packing import Packed, Packing, frames_of_step, one_step
 from .sequence import Lengths, check_lengths
 from .state import State, shapes
 
-Span = Tuple[int, int]
+Span = Union[Tuple[int, int], Tuple[int, int, int]]
 
 
 class DeepRNN(nn.Module):
@@ -26,7 +26,8 @@ class DeepRNN(nn.Module):
         first_layer: options in which layer 1 differs (the standalone model's stem).
         downsample_at: layers whose R has stride 2.
         shortcuts: how many layers each shortcut spans (5: layers 1 to 5, 6 to 10, ...), or the
-            spans themselves, ``[(2, 3), (4, 5)]``. Default None: none.
+            spans themselves, ``[(2, 3), (4, 5)]``. A third number names an earlier layer whose
+            input is added in place of the first's: ``(4, 5, 2)``. Default None: none.
         shortcut: ``'identity'`` (default; a projection where channels or size change) or
             ``'projection'``: 1x1 convolution, norm, ReLU.
         shortcut_norm: default ``'BN'``, the paper's.
@@ -37,7 +38,8 @@ class DeepRNN(nn.Module):
             :func:`~cbm_plugin.layers.norm.normalise_sequence`.
 
     Raises:
-        ValueError: a number lies outside the stack, or two shortcuts overlap.
+        ValueError: a number lies outside the stack, two shortcuts overlap, or one starts from a
+            layer after its first.
     """
 
     def __init__(self, in_channels: int, hidden_channels: Sequence[int],
@@ -56,7 +58,7 @@ class DeepRNN(nn.Module):
         self.in_channels = in_channels
         self.hidden_channels = list(hidden_channels)
         self.out_channels = self.hidden_channels[-1]
-        self.spans = _spans(shortcuts, depth)
+        self.spans, self.sources = _spans(shortcuts, depth)
         self.pool_after = set(_multiples(pool_after, depth))
         widths = [in_channels, *hidden_channels]
         self.layers = nn.ModuleList()
@@ -67,15 +69,15 @@ class DeepRNN(nn.Module):
                 options['stride'] = 2
             self.layers.append(layer_factory(options)(widths[number - 1], widths[number]))
         self.shortcuts = nn.ModuleDict()
-        for first, last in self.spans.items():
-            strides = [1 + (n in downsample_at) for n in range(first, last + 1)]
-            changes = widths[first - 1] != widths[last] or max(strides) > 1
+        for last, source in self.sources.items():
+            strides = [1 + (n in downsample_at) for n in range(source, last + 1)]
+            changes = widths[source - 1] != widths[last] or max(strides) > 1
             if shortcut == 'projection' or changes:
                 kernel = None if self.layers[0].kernel_size is None else 1
                 stride = 1
                 for factor in strides:
                     stride *= factor
-                self.shortcuts[str(last)] = Bridge(widths[first - 1], widths[last], kernel, stride,
+                self.shortcuts[str(last)] = Bridge(widths[source - 1], widths[last], kernel, stride,
                                                    shortcut_norm, statistics=statistics)
         pool = dict(kernel_size=2, ceil_mode=True) if pool is None else pool
         self.pool = nn.MaxPool2d(**pool) if self.pool_after else None
@@ -108,32 +110,37 @@ class DeepRNN(nn.Module):
         packing = one_step(x_t.shape[0])
         states = self._layer_states(state)
         new_states: List[State] = []
-        block_input = frames = frames_of_step(x_t)
+        inputs: Dict[int, Tensor] = {}
+        frames = frames_of_step(x_t)
         for number, layer in enumerate(self.layers, start=1):
-            if number in self.spans:
-                block_input = frames
+            if number in self.sources.values():
+                inputs[number] = frames
             frames, new_state = layer.step(frames, states[number - 1])
             new_states.append(new_state)
-            frames = self._close_block(number, frames, block_input, packing)
+            frames = self._close_block(number, frames, inputs, packing)
         return frames, tuple(new_states)
 
     def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
              state_at: Lengths) -> Tuple[Tensor, State]:
         states = self._layer_states(state)
         new_states: List[State] = []
-        block_input = frames
+        inputs: Dict[int, Tensor] = {}
         for number, layer in enumerate(self.layers, start=1):
-            if number in self.spans:
-                block_input = frames
+            if number in self.sources.values():
+                inputs[number] = frames
             (frames, _), new_state = layer(Packed(frames, packing), states[number - 1],
                                            state_at=state_at)
             new_states.append(new_state)
-            frames = self._close_block(number, frames, block_input, packing)
+            frames = self._close_block(number, frames, inputs, packing)
         return frames, tuple(new_states)
 
-    def _close_block(self, number: int, frames: Tensor, block_input: Tensor,
+    def _close_block(self, number: int, frames: Tensor, inputs: Dict[int, Tensor],
                      packing: Packing) -> Tensor:
-        if number in self.spans.values():
+        if number in self.sources:
+            source = self.sources[number]
+            block_input = inputs[source]
+            if source not in [s for last, s in self.sources.items() if last > number]:
+                del inputs[source]  # the last use
             if str(number) in self.shortcuts:
                 block_input = self.shortcuts[str(number)](block_input, packing)
             frames = frames + block_input
@@ -167,21 +174,27 @@ def _multiples(every: Union[int, Sequence[int], None], depth: int) -> Sequence[i
     return _checked(every, depth, 'pool_after')
 
 
-def _spans(shortcuts: Union[int, Sequence[Span], None], depth: int) -> Dict[int, int]:
-    """First layer -> last layer of each shortcut."""
+def _spans(shortcuts: Union[int, Sequence[Span], None],
+           depth: int) -> Tuple[Dict[int, int], Dict[int, int]]:
+    """First layer -> last layer of each shortcut, and last layer -> where it starts."""
     if shortcuts is None:
-        return {}
+        return {}, {}
     if isinstance(shortcuts, int):
         if shortcuts < 1:
             raise ValueError(f'shortcuts is {shortcuts}, but must be at least 1, or None')
-        return {first: first + shortcuts - 1
-                for first in range(1, depth - shortcuts + 2, shortcuts)}
+        shortcuts = [(first, first + shortcuts - 1)
+                     for first in range(1, depth - shortcuts + 2, shortcuts)]
     spans: Dict[int, int] = {}
+    sources: Dict[int, int] = {}
     free_from = 1
-    for first, last in sorted(map(tuple, shortcuts)):
-        _checked((first, last), depth, 'shortcuts')
+    for first, last, *rest in sorted(map(tuple, shortcuts)):
+        source, = rest or [first]
+        _checked((first, last, source), depth, 'shortcuts')
         if not free_from <= first <= last:
             raise ValueError(f'the shortcut ({first}, {last}) overlaps the one before it, or ends '
                              'before it starts: spans are (first layer, last layer), apart')
-        spans[first], free_from = last, last + 1
-    return spans
+        if source > first:
+            raise ValueError(f'the shortcut ({first}, {last}) starts from the input of layer '
+                             f'{source}, which is not there yet: name a layer up to {first}')
+        spans[first], sources[last], free_from = last, source, last + 1
+    return spans, sources

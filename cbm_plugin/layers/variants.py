@@ -1,6 +1,7 @@
 """The paper's four networks, as arguments of :class:`~cbm_plugin.layers.deep_rnn.DeepRNN`.
 
-One module, four settings (section 4)::
+One module, four settings (section 4); ``standalone_released`` is the standalone network with the
+fault that the authors' published weights were trained with::
 
     variant     R      norm       shortcuts                                    where
     polygon     tanh   none       none                                         4.2
@@ -24,6 +25,9 @@ POLYGON_CHANNELS: Dict[int, list] = {
 }
 """Published widths by depth (the paper's table; the released code runs other ones at 15)."""
 
+POLYGON_RELEASED_CHANNELS = [128] * 9 + [64] * 3 + [32, 32, 8]
+"""Of the authors' released 15-layer model: 4.48M parameters, where the paper has 5.85M."""
+
 VARIANTS: Dict[str, dict] = dict(
     polygon=dict(
         layer=dict(type='CBM', activation='tanh', norm=None, init='xavier')),
@@ -42,3 +46,10 @@ VARIANTS: Dict[str, dict] = dict(
         layer=dict(type='CBM', activation='relu', norm=None, init='xavier'),
         shortcuts=5),
 )
+
+# The released code of the standalone model forgets to start a new shortcut at layer 10: the one
+# around layers 10 and 11 adds layer 8's input. The released weights were trained with it.
+VARIANTS['standalone_released'] = dict(
+    VARIANTS['standalone'],
+    shortcuts=[(10, 11, 8) if span == (10, 11) else span
+               for span in VARIANTS['standalone']['shortcuts']])
