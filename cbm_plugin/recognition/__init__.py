@@ -9,6 +9,7 @@ from .dataset import CheckedVideoDataset
 from .early_recognition import EarlyRecognitionMetric
 from .feature_sequences import FeatureIdentity, FeatureSequences, LoadFeatures
 from .frame_features import MmcvVGG, NoBackbone, SmallConvNet, feature_maps
+from .fused_decoding import DecordDecodeFused
 from .head import RecurrentHead
 from .hidden_layer_head import HiddenLayerHead
 from .motion_clips import MotionClips
@@ -23,7 +24,7 @@ from .video_faults import VideoFaultHook
 __all__ = [
     'EarlyRecognitionLoop', 'EarlyRecognitionMetric', 'ObserveBeginning', 'predict_prefixes',
     'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FeatureIdentity',
-    'FeatureSequences', 'FreezeFrame', 'LoadFeatures', 'MotionClips',
+    'DecordDecodeFused', 'FeatureSequences', 'FreezeFrame', 'LoadFeatures', 'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
     'HiddenLayerHead', 'MmcvVGG', 'NoBackbone', 'SmallConvNet', 'StandaloneCBM',
     'VideoFaultHook', 'aggregate', 'anticipation_loss', 'feature_maps',
