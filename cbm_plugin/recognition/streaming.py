@@ -102,7 +102,7 @@ class StreamRecognizer:
         """Forget all frames: the next one is the first of another video."""
         self.scores: Optional[Tensor] = None
         self.frames_seen = 0
-        self._state: Optional[State] = None
+        self.state: Optional[State] = None
         self._size: Optional[torch.Size] = None
         self._update = running_scores(self.aggregation, self.window)
 
@@ -131,21 +131,30 @@ class StreamRecognizer:
                 f'{tuple(ready.shape[2:])}: call reset() before another video, or resize to one '
                 'size in the pipeline (keep_ratio=False, or a CenterCrop)')
         device = next(self.model.parameters()).device
-        logits, state = self.model.extract_feat(ready[None].to(device), state=self._state,
+        logits, state = self.model.extract_feat(ready[None].to(device), state=self.state,
                                                 stage='head')
         # only now, so that a frame that fails leaves the stream as it was
-        self._size, self._state = ready.shape, state
+        self._size, self.state = ready.shape, state
         return logits[0, 0].float().cpu()
 
 
 def build_model(cfg: Config) -> RecurrentRecognizer:
-    """The config's model, without fetching pretrained weights: a checkpoint has them all."""
+    """The config's model, without fetching pretrained weights: a checkpoint has them all.
+
+    Raises:
+        ValueError: it is no ``RecurrentRecognizer``.
+    """
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     model = cfg.model.copy()
     backbone = model.get('backbone', {})
     if backbone.get('pretrained'):
         model['backbone'] = dict(backbone, pretrained=None)
-    return MODELS.build(model)
+    built = MODELS.build(model)
+    if not isinstance(built, RecurrentRecognizer):
+        raise ValueError(f"model.type is '{cfg.model.type}', but streaming needs a model that "
+                         "carries a state: set model.type = 'RecurrentRecognizer', with its neck "
+                         'and head (README.md)')
+    return built
 
 
 def pipeline_of(cfg: Config) -> Sequence[Mapping]:
