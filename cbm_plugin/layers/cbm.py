@@ -8,12 +8,12 @@ from . import fast
 from .bridge import Bridge
 from .fast import PreparedUnits, Unit, Units
 from .merge import Merge
-from .norm import Norm
+from .norm import Norm, in_training
 from .packing import Packing, frames_of_step
 from .recurrent import RecurrentLayer, autocast_frames
 from .state import State
 from .temporal_dropout import Keep, TemporalDropout
-from .units import RNN
+from .units import RNN, ConvRNN
 
 
 class CBM(RecurrentLayer):
@@ -121,8 +121,10 @@ class CBM(RecurrentLayer):
     def _streams(self) -> bool:
         """Whether a step is the short one: inference, and the paper's layer without a stride."""
         return (not torch.is_grad_enabled() and not self.training and self.twin == 'fast'
-                and isinstance(self.temporal, RNN) and self.temporal.activation == 'sigmoid'
-                and self.has_fast_twin() and self.merge.kind == 'product'
+                and type(self.temporal) in (RNN, ConvRNN)
+                and self.temporal.activation == 'sigmoid' and self.has_fast_twin()
+                and in_training(self.bridge.norm) is None
+                and in_training(self.temporal.norm) is None and self.merge.kind == 'product'
                 and self.bridge.unit.weight.shape == self.temporal.input_unit.weight.shape
                 and self.bridge.stride == 1)
 

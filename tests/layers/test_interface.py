@@ -79,6 +79,21 @@ def test_stepping_frame_by_frame_equals_the_whole_sequence_in_evaluation(name: s
     assert_stepping_equals_the_whole(build(name).eval(), sequence(name))
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('name', ALL)
+def test_streaming_without_gradients_equals_the_whole_sequence_with_them(
+        name: str, dtype: torch.dtype) -> None:
+    layer, x = build(name).eval().to(dtype), sequence(name).to(dtype)
+    whole, final = layer(x)
+    state, steps = None, []
+    with torch.inference_mode():
+        for x_t in x.unbind(1):
+            y_t, state = layer.step(x_t, state)
+            steps.append(y_t)
+    assert_same(torch.stack(steps, dim=1), whole.detach())
+    assert_same(state, map_state(torch.Tensor.detach, final))
+
+
 @pytest.mark.parametrize('name', NO_BATCH_STATISTICS)
 def test_stepping_equals_the_whole_sequence_in_training_without_batch_statistics(name: str) -> None:
     assert_stepping_equals_the_whole(build(name).train(), sequence(name))

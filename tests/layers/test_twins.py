@@ -16,6 +16,7 @@ CBM_OPTIONS: Dict[str, dict] = {
     'tanh, no norm (polygon)': VARIANTS['polygon']['layer'],
     'batch norms by step (backbone)': VARIANTS['backbone']['layer'],
     'group norms': dict(norm='GN', gate_norm='GN'),
+    'statistics of the batch': dict(norm=dict(type='BN', track_running_stats=False)),
     'sum': dict(merge='sum'),
     'max': dict(merge='max', activation='sigmoid'),
     'concat': dict(merge='concat'),
@@ -63,8 +64,9 @@ def build(case: dict) -> DeepRNN:
     stack = DeepRNN(first, [width, width], config).double()
     for module in stack.modules():  # running statistics and weights that are not the identity
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_(std=0.1)
-            module.running_var.uniform_(0.5, 2)
+            if module.running_mean is not None:
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 2)
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias)
     return stack.train(case['training'])
@@ -193,6 +195,20 @@ def test_a_unit_of_ones_own_needs_no_fast_twin(kind: type) -> None:
     stock.load_state_dict(own.state_dict())
     x = torch.randn(2, 5, 3)
     torch.testing.assert_close(own(x)[0], stock(x)[0])
+
+
+@pytest.mark.parametrize('name', LAYERS)
+def test_a_step_without_gradients_is_the_naive_twins(name: str) -> None:
+    case = dict(name=name, batch=2, channels=(3, 4), seed=7, p=0.5, training=False)
+    naive, fast = (with_twin(build(case), twin, torch.float32) for twin in ('naive', 'fast'))
+    size = () if is_vector(LAYERS[name]) else (5, 4)
+    state, expected_state = None, None
+    with torch.inference_mode():
+        for x_t in torch.randn(3, 2, 3, *size).unbind(0):
+            y_t, state = fast.step(x_t, state)
+            expected, expected_state = naive.step(x_t, expected_state)
+            for ours, theirs in zip([y_t, *leaves(state)], [expected, *leaves(expected_state)]):
+                torch.testing.assert_close(ours, theirs)
 
 
 # --- what the fast twin keeps for backward
