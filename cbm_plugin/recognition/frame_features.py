@@ -35,7 +35,8 @@ def feature_maps(backbone: nn.Module, images: Tensor, origin: str = 'mmaction2',
     if isinstance(features, (tuple, list)):
         if len(features) != 1:
             raise TypeError(f'the backbone returns {len(features)} feature maps, but the recurrent '
-                            'neck takes one: set backbone.out_indices to one stage')
+                            'neck takes one: set backbone.out_indices to one stage, or use a '
+                            'backbone with one pathway')
         features = features[0]
     return features
 

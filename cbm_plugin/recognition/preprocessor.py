@@ -6,6 +6,7 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from torch import Tensor
 
 from ..registry import MODELS
+from .views import one_sequence
 
 
 @MODELS.register_module()
@@ -22,7 +23,8 @@ class SequencePreprocessor(ActionDataPreprocessor):
 
     Raises:
         ValueError: only one of mean and std is given, or blending is asked for (mixing two videos
-            has no meaning for clips of unequal lengths).
+            has no meaning for clips of unequal lengths); or a video arrives as several crops or
+            clips, see :func:`~cbm_plugin.recognition.views.one_sequence`.
     """
 
     def __init__(self, mean: Optional[Sequence[float]] = None,
@@ -37,12 +39,11 @@ class SequencePreprocessor(ActionDataPreprocessor):
         super().__init__(mean, std, to_rgb, format_shape='NCHW', **options)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """``inputs``: N frames tensors ``(T_i, C, H, W)`` -> ``inputs (N, T, C, H, W)``,
-        ``lengths (N,)`` and ``data_samples``."""
+        """``inputs``: N frames tensors ``(T_i, C, H, W)``, or ``(1, C, T_i, H, W)`` as 3D
+        recognizers have them, -> ``inputs (N, T, C, H, W)``, ``lengths (N,)``, ``data_samples``."""
         data = self.cast_data(data)
-        inputs = data['inputs']
-        if isinstance(inputs, Tensor):
-            inputs = list(inputs)
+        samples = data.get('data_samples') or [None] * len(data['inputs'])
+        inputs = [one_sequence(frames, sample) for frames, sample in zip(data['inputs'], samples)]
         self._check(inputs)
         lengths = torch.tensor([len(frames) for frames in inputs])
         batch = inputs[0].new_zeros(len(inputs), int(lengths.max()), *inputs[0].shape[1:])

@@ -11,6 +11,15 @@ from ..layers import State
 from ..layers.sequence import check_lengths, valid_mask
 from ..overlap import BatchClip, ClipOutput, ClipPlan, CoherenceSettings, train_clips
 from ..registry import MODELS
+from .backbone_scope import (
+    FRAME,
+    SEGMENTS,
+    backbone_scope,
+    check_no_padding,
+    check_segments,
+    check_steps,
+    with_time,
+)
 from .chunks import chunk_length, chunked_logits
 from .frame_features import feature_maps
 
@@ -19,7 +28,7 @@ Samples = Sequence[ActionDataSample]
 
 @MODELS.register_module()
 class RecurrentRecognizer(BaseRecognizer):
-    """Backbone on single frames, recurrent neck over time, classifier on each frame.
+    """Backbone on frames or clips, recurrent neck over time, classifier on each item.
 
     Trains clip by clip when the samples carry a ``clip_plan`` (see
     :class:`~cbm_plugin.overlap.transforms.SampleOverlapClips`), and on whole sequences otherwise;
@@ -27,7 +36,10 @@ class RecurrentRecognizer(BaseRecognizer):
     sequences.
 
     Args:
-        backbone: a 2D backbone of MMAction2, ``MmcvVGG``, ``timm.NAME`` or ``torchvision.NAME``.
+        backbone: a 2D backbone of MMAction2, ``MmcvVGG``, ``timm.NAME`` or ``torchvision.NAME``;
+            a 3D one (``ResNet3d``, ``ResNet3dSlowOnly``, ...), whose time axis the neck runs over;
+            ``ResNetTSM`` and its kin; or ``NoBackbone``. See :attr:`causal` and
+            :func:`~cbm_plugin.recognition.backbone_scope.backbone_scope`.
         cls_head: a :class:`~cbm_plugin.recognition.head.RecurrentHead`.
         neck: a :class:`~cbm_plugin.recognition.neck.RecurrentNeck`. Default None: no recurrence;
             the mean of the frames' logits is the temporal mean baseline.
@@ -36,6 +48,12 @@ class RecurrentRecognizer(BaseRecognizer):
         train_cfg: as MMAction2's.
         test_cfg: ``dict(chunk_len=L)`` tests long videos L frames at a time, with equal results and
             bounded memory (see :func:`~cbm_plugin.recognition.chunks.chunked_logits`).
+
+    Attributes:
+        causal: whether the scores of a frame depend on no later frame. So it is with backbones on
+            single frames. I3D, SlowOnly and their kin see a clip at once, and TSM shifts features
+            back from later frames: such models cannot stream, their scores after part of a video
+            are those of a new run on that part, and they take no clips of unequal lengths.
     """
 
     def __init__(self, backbone: dict, cls_head: Optional[dict] = None,
@@ -48,6 +66,8 @@ class RecurrentRecognizer(BaseRecognizer):
         super().__init__(backbone, cls_head, neck, train_cfg, test_cfg,
                          MODELS.build(preprocessor))
         chunk_length(test_cfg)  # a wrong one is told now, not at the first test
+        self.scope = backbone_scope(self.backbone)
+        self.causal = self.scope == FRAME
         self.coherence = CoherenceSettings()
 
     # --- features
@@ -64,29 +84,54 @@ class RecurrentRecognizer(BaseRecognizer):
             stage: ``'backbone'``, ``'neck'`` or ``'head'`` (logits).
 
         Returns:
-            ``(N, T, ...)`` and the neck's state (None without a neck).
+            ``(N, T, ...)`` and the neck's state (None without a neck). A backbone with strides in
+            time has fewer items than frames.
+
+        Raises:
+            ValueError: a backbone that looks beyond a frame gets clips of unequal lengths, or of
+                another length than it was built for.
+            TypeError: the backbone gives no time axis, or several maps.
         """
         lengths = check_lengths(inputs, lengths)
-        features = self._frame_features(inputs, valid_mask(inputs, lengths))
+        features = self._backbone_features(inputs, lengths)
         new_state: Optional[State] = None
         if stage != 'backbone' and self.with_neck:
+            if features.shape[1] != inputs.shape[1]:  # a backbone with strides in time
+                lengths = None  # all equal
+                if state_at is not None:
+                    check_steps(self.backbone, inputs.shape[1], features.shape[1])
             features, new_state = self.neck(features, state, lengths, state_at)
         return (self.cls_head(features) if stage == 'head' else features), new_state
 
-    def _frame_features(self, inputs: Tensor, valid: Optional[Tensor]) -> Tensor:
-        """The backbone on the frames that exist; the others come out as zeros."""
+    def _backbone_features(self, inputs: Tensor, lengths: Optional[Tensor]) -> Tensor:
+        """``(N, T, C, H, W)`` frames -> the backbone's features ``(N, T', ...)``."""
         if inputs.ndim != 5:
             raise ValueError(f'RecurrentRecognizer expects (N, T, C, H, W), got the shape '
                              f'{tuple(inputs.shape)}: end the pipeline with FormatShape NCHW')
+        valid = valid_mask(inputs, lengths)
+        if self.scope == FRAME:
+            return self._frame_features(inputs, valid)
+        check_no_padding(self.backbone, lengths, valid)
+        check_segments(self.backbone, inputs.shape[1])
+        frames = self.data_preprocessor.normalize(inputs.flatten(0, 1))
+        if self.scope == SEGMENTS:
+            return self._features(frames).unflatten(0, (len(inputs), -1))
+        clips = frames.unflatten(0, inputs.shape[:2]).transpose(1, 2)
+        return with_time(self._features(clips), self.backbone).transpose(1, 2)
+
+    def _frame_features(self, inputs: Tensor, valid: Optional[Tensor]) -> Tensor:
+        """The backbone on the frames that exist; the others come out as zeros."""
         frames = inputs.flatten(0, 1) if valid is None else inputs[valid]
-        shape = getattr(self, 'feature_shape', None) or 'NCHW'
-        features = feature_maps(self.backbone, self.data_preprocessor.normalize(frames),
-                                self.backbone_from, shape)
+        features = self._features(self.data_preprocessor.normalize(frames))
         if valid is None:
             return features.unflatten(0, inputs.shape[:2])
         padded = features.new_zeros(*inputs.shape[:2], *features.shape[1:])
         padded[valid] = features
         return padded
+
+    def _features(self, images: Tensor) -> Tensor:
+        shape = getattr(self, 'feature_shape', None) or 'NCHW'
+        return feature_maps(self.backbone, images, self.backbone_from, shape)
 
     # --- MMAction2's modes
 
@@ -111,10 +156,12 @@ class RecurrentRecognizer(BaseRecognizer):
             logits = chunked_logits(self, inputs, whole, chunk_len)
             return self.cls_head.predict_of_logits(logits, whole, data_samples)
         logits, new_state = self.extract_feat(inputs, lengths, state, state_at, stage='head')
-        if lengths is None:
-            lengths = torch.full((inputs.shape[0],), inputs.shape[1])
+        if lengths is None or logits.shape[1] != inputs.shape[1]:
+            lengths = torch.full((inputs.shape[0],), logits.shape[1])
         if mode == 'predict':
             return self.cls_head.predict_of_logits(logits, lengths, data_samples)
+        if mode == 'loss':
+            _check_single_clips(data_samples or ())
         losses = self.cls_head.loss_of_logits(logits, lengths, data_samples)
         if mode == 'loss':
             return losses
@@ -136,8 +183,12 @@ class RecurrentRecognizer(BaseRecognizer):
         plans = _plans(samples, data['lengths'])
 
         def forward_clip(clip: BatchClip, state: Optional[State]) -> ClipOutput:
-            return model(frames_of(inputs, clip), samples, mode='clip', lengths=clip.lengths,
-                         state=state, state_at=clip.state_at)
+            frames = frames_of(inputs, clip)
+            output = model(frames, samples, mode='clip', lengths=clip.lengths, state=state,
+                           state_at=clip.state_at)
+            if len(plans[0].clips) > 1:
+                check_steps(self.backbone, frames.shape[1], output.probabilities.shape[1])
+            return output
 
         return train_clips(model, plans, forward_clip, optim_wrapper, self._settings())
 
@@ -173,3 +224,14 @@ def _plans(samples: Samples, lengths: Tensor) -> List[ClipPlan]:
                 f'{None if plan is None else len(plan.positions)}: no transform after the sampler '
                 'may add or drop frames')
     return plans
+
+
+def _check_single_clips(samples: Samples) -> None:
+    """The frames of several clips are no sequence: mode ``'loss'`` would train on a wrong one."""
+    plans = [sample.get('clip_plan') for sample in samples]
+    if any(plan is not None and len(plan.clips) > 1 for plan in plans):
+        raise ValueError(
+            "samples with several clips train through train_step, not mode='loss'. On several "
+            'processes, where the stock wrapper skips train_step, write in the config:\n'
+            "    model_wrapper_cfg = dict(type='ClipwiseDistributedDataParallel', "
+            'broadcast_buffers=False)')
