@@ -21,10 +21,13 @@ SAMPLERS = frozenset({
 PER_FRAME = frozenset({'CenterCrop', 'FormatShape', 'Fuse', 'Resize'})
 """Transforms that do the same to a frame, whatever the others are."""
 
-PACKERS = frozenset({'PackActionInputs'})
+PACKERS = frozenset({'PackActionInputs', 'PackSequenceInputs'})
 
 REFUSED = {
     'AddMotionChannels': 'it looks at the whole video before its first frame goes on',
+    'DecordDecodeFused': 'it decodes by itself: write DecordDecode, Resize and CenterCrop',
+    'LoadFeatures': 'it reads features that were extracted before, and a stream brings frames',
+    'ObserveBeginning': 'a stream decides after every frame anyway: leave it out',
     'ThreeCrop': 'it makes three videos of one: use CenterCrop',
     'TenCrop': 'it makes ten videos of one: use CenterCrop',
 }
@@ -82,7 +85,8 @@ def interval_of(pipeline: Sequence[Mapping]) -> int:
     if interval is None:
         raise ValueError(f"{samplers[0]['type']} of the test pipeline spreads a number of frames "
                          'over the length of a video, which a stream does not have: give '
-                         'frame_interval, the frames from one that is fed to the next')
+                         'frame_interval (stream_demo.py: --interval), the frames from one that is '
+                         'fed to the next')
     return interval
 
 

@@ -63,6 +63,6 @@ def test_a_chunk_length_that_is_none_is_refused_when_the_model_is_built(chunk_le
 
 def test_a_model_that_sees_later_frames_is_refused_with_its_backbone() -> None:
     model = tiny_recognizer(test_cfg=dict(chunk_len=3)).eval()
-    model.backbone.num_segments = 4  # as TSM's, which shifts features back in time
+    model.causal = False
     with pytest.raises(ValueError, match='sees no later frames, but this one, .* SmallConvNet'):
         model.test_step(batch([ClipPlan.whole(4)]))
