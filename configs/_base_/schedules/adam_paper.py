@@ -1,0 +1,17 @@
+"""The paper's schedule of the backbone-supported models.
+
+Published are the optimizer, its rate and the clamping; the rate stays what it is, and the number of
+epochs is ours.
+"""
+max_epochs = 30
+
+train_cfg = dict(type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=5)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='Adam', lr=1e-4, weight_decay=1e-4),
+    clip_grad=dict(type='value', clip_value=5))  # each entry of a gradient is clamped to +-5
+param_scheduler = []
+auto_scale_lr = dict(enable=False, base_batch_size=8)
