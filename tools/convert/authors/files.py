@@ -1,0 +1,72 @@
+"""Reading their files without running anything that is in them, and writing ours whole."""
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
+
+import torch
+from torch import Tensor
+
+from .mapping import ConversionError
+
+WHY_DROPPED = dict(
+    opt="the optimizer's state: it numbers the parameters of their model",
+    epoch='their count of epochs', step='their count of steps',
+    max_acc='their best accuracy so far')
+
+
+def read(path: Path) -> Tuple[Dict[str, Tensor], List[dict]]:
+    """The weights by name, without ``module.``, and rows of what else the file holds.
+
+    Any ``torch.save`` file, also of Python 2 and of the time before zip files. Only tensors and
+    plain values are unpickled.
+
+    Raises:
+        ConversionError: the file asks for anything else, or holds no state dict.
+    """
+    loaded = _load(path)
+    dropped: List[dict] = []
+    if isinstance(loaded, dict) and isinstance(loaded.get('model'), dict):
+        dropped = [dict(theirs=str(key), why=WHY_DROPPED.get(key, 'not a weight'))
+                   for key in loaded if key != 'model']
+        loaded = loaded['model']
+    if not isinstance(loaded, dict):
+        raise ConversionError(f'it holds a {type(loaded).__name__}, not a state dict')
+    weights: Dict[str, Tensor] = {}
+    for key, value in loaded.items():
+        if not isinstance(value, Tensor):
+            raise ConversionError(f'{key!r} is a {type(value).__name__}, not a weight: expected a '
+                                  "state dict, or one as 'model' of a dict")
+        name = re.sub(r'^(module\.)+', '', str(key))
+        if name in weights:
+            raise ConversionError(f'{name} is there with and without module.')
+        weights[name] = value
+    return weights, dropped
+
+
+def _load(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():  # "encoding only works if weights_only=False": it works
+            warnings.filterwarnings('ignore', 'pickle_load_args only works')
+            return torch.load(path, map_location='cpu', weights_only=True, encoding='latin1')
+    except Exception as error:  # pickle, zipfile and torch raise many kinds
+        reason = ' '.join(str(error).split())
+        asked = re.search(r'GLOBAL (\S+)', reason)
+        if asked:
+            raise ConversionError(
+                f'refused: it asks for {asked[1]}, which is neither a tensor nor a plain value and '
+                'may run anything. Nothing of it was run') from error
+        reason = reason.split('WeightsUnpickler error: ')[-1].split(' Please file an issue')[0]
+        raise ConversionError(f'cannot be read ({type(error).__name__}: {reason[:200]})') from error
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write ``path`` by ``write(draft)``, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f'.{os.getpid()}_{path.name}')
+    try:
+        write(draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
