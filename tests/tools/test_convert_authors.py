@@ -419,3 +419,11 @@ def test_what_is_no_checkpoint_is_refused(content: bytes, said: str, tmp_path: P
 def test_a_wrong_command_is_told_in_one_line(argv: List[str], said: str,
                                              capsys: pytest.CaptureFixture) -> None:
     assert said in refusal(capsys, *argv)
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(
+        tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source = as_published(small_standalone(), tmp_path / 'theirs.pth')
+    (tmp_path / 'folder').mkdir()
+    assert 'cannot write' in refusal(capsys, 'standalone', source, tmp_path / 'folder')
+    assert sorted(os.listdir(tmp_path)) == ['folder', 'theirs.pth']

@@ -66,10 +66,14 @@ def main(argv: Optional[List[str]] = None) -> None:
     notes = kind.notes(weights)
     report = dict(kind=args.kind, source=args.source.name, keys=rows, dropped=dropped, notes=notes)
     meta = dict(converted_from=dict(kind=args.kind, source=args.source.name, notes=notes))
-    if args.report is not None:
-        text = json.dumps(report, indent=1) + '\n'
-        write_whole(args.report, lambda draft: draft.write_text(text, encoding='utf-8'))
-    write_whole(args.out, lambda draft: torch.save(dict(meta=meta, state_dict=state_dict), draft))
+    text = json.dumps(report, indent=1) + '\n'
+    try:
+        if args.report is not None:
+            write_whole(args.report, lambda draft: draft.write_text(text, encoding='utf-8'))
+        write_whole(args.out,
+                    lambda draft: torch.save(dict(meta=meta, state_dict=state_dict), draft))
+    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+        fail(f'cannot write: {error}')
     print(f'{len(rows)} keys of theirs became {len(state_dict)} of ours')
     for row in dropped:
         print(f'dropped {row["theirs"]}: {row["why"]}')
