@@ -1,0 +1,1 @@
+"""Parts of extract_features.py: what a config gives, and where the features go."""
