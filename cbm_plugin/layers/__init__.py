@@ -11,11 +11,16 @@ from .recurrent import RecurrentLayer
 from .state import State, detach_state, map_state
 from .temporal_dropout import TemporalDropout
 from .units import GRU, LSTM, RNN, ConvGRU, ConvLSTM, ConvRNN
-from .variants import POLYGON_CHANNELS, STANDALONE_CHANNELS, VARIANTS
+from .variants import (
+    POLYGON_CHANNELS,
+    POLYGON_RELEASED_CHANNELS,
+    STANDALONE_CHANNELS,
+    VARIANTS,
+)
 
 __all__ = [
     'Bridge', 'CBM', 'ConvGRU', 'ConvLSTM', 'ConvRNN', 'DeepRNN', 'FrameBatchNorm', 'GRU',
-    'LAYERS', 'LSTM', 'Merge', 'POLYGON_CHANNELS', 'Packed', 'Packing', 'RNN', 'RecurrentLayer',
-    'STANDALONE_CHANNELS', 'State', 'TemporalDropout', 'VARIANTS', 'detach_state', 'layer_factory',
-    'map_state', 'state_survival',
+    'LAYERS', 'LSTM', 'Merge', 'POLYGON_CHANNELS', 'POLYGON_RELEASED_CHANNELS', 'Packed',
+    'Packing', 'RNN', 'RecurrentLayer', 'STANDALONE_CHANNELS', 'State', 'TemporalDropout',
+    'VARIANTS', 'detach_state', 'layer_factory', 'map_state', 'state_survival',
 ]
