@@ -18,6 +18,7 @@ from .observation import ObserveBeginning
 from .prefixes import EarlyRecognitionLoop, predict_prefixes
 from .preprocessor import SequencePreprocessor
 from .recognizer import RecurrentRecognizer
+from .streaming import StreamRecognizer
 from .transforms import AddMotionChannels, FreezeFrame
 from .video_faults import VideoFaultHook
 
@@ -27,5 +28,5 @@ __all__ = [
     'DecordDecodeFused', 'FeatureSequences', 'FreezeFrame', 'LoadFeatures', 'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
     'HiddenLayerHead', 'MmcvVGG', 'NoBackbone', 'SmallConvNet', 'StandaloneCBM',
-    'VideoFaultHook', 'aggregate', 'anticipation_loss', 'feature_maps',
+    'StreamRecognizer', 'VideoFaultHook', 'aggregate', 'anticipation_loss', 'feature_maps',
 ]
