@@ -1,7 +1,8 @@
 """Stock baselines with a recurrent neck: few lines changed, and the rest of MMAction2's kept."""
 import ast
+import re
 from pathlib import Path
-from typing import Any, Dict, Set
+from typing import Any, Dict, List, Set
 
 import mmaction
 import numpy as np
@@ -18,6 +19,7 @@ from cbm_plugin.synthetic.video import write_mp4
 
 from ..tiny_run import ROOT
 
+PAGE = ROOT / 'docs/swap.md'
 FOLDER = ROOT / 'configs/recognition/swap'
 PLAIN = {path.stem.split('-')[0]: path for path in sorted(FOLDER.glob('*-cbm15_*.py'))}
 OVERLAP = FOLDER / 'tsn-cbm15-overlap_imagenet-pretrained-r50_8xb32-6to8x2-100e_kinetics400-rgb.py'
@@ -70,7 +72,15 @@ def shrink(node: Any) -> Any:
 
 def small(path: Path, videos: Path, work_dir: Path) -> Config:
     """The config with narrow recurrent layers, on small frames of generated videos."""
-    cfg = Config.fromfile(path)
+    cfg = cheap(Config.fromfile(path), path.stem, work_dir)
+    for split in ('train', 'val', 'test'):
+        cfg[f'{split}_dataloader'].dataset.update(ann_file=str(videos / 'list.txt'),
+                                                  data_prefix=dict(video=str(videos)))
+    return cfg
+
+
+def cheap(cfg: Config, name: str, work_dir: Path) -> Config:
+    """The same config in seconds: narrow, on small frames, without a download."""
     cfg.model.backbone.update(pretrained=None)
     if cfg.model.backbone.type in ('ResNet3d', 'ResNetTSM'):
         cfg.model.backbone.pretrained2d = False
@@ -79,12 +89,9 @@ def small(path: Path, videos: Path, work_dir: Path) -> Config:
     for split in ('train', 'val', 'test'):
         loader = cfg[f'{split}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        loader.dataset.update(ann_file=str(videos / 'list.txt'),
-                              data_prefix=dict(video=str(videos)),
-                              pipeline=shrink(loader.dataset.pipeline))
+        loader.dataset.pipeline = shrink(loader.dataset.pipeline)
     cfg.train_cfg.update(max_epochs=1, val_begin=10)
-    cfg.work_dir, cfg.experiment_name = str(work_dir), path.stem
-    cfg.visualizer.name = path.stem
+    cfg.work_dir, cfg.experiment_name, cfg.visualizer.name = str(work_dir), name, name
     return cfg
 
 
@@ -185,3 +192,54 @@ def test_several_clips_never_pass_for_one_sequence_in_the_stock_wrapper(videos: 
     data = model.data_preprocessor({key: [value] for key, value in sample.items()}, training=True)
     with torch.no_grad(), pytest.raises(ValueError, match='ClipwiseDistributedDataParallel'):
         model.eval()(**data, mode='loss')
+
+
+# --- docs/swap.md
+
+
+def blocks() -> List[str]:
+    return re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.DOTALL)
+
+
+def statements(code: str) -> List[str]:
+    return [ast.unparse(line) for line in ast.parse(code).body if isinstance(line, ast.Assign)]
+
+
+def test_the_page_shows_the_lines_of_the_configs() -> None:
+    assert statements(blocks()[0]) == statements(PLAIN['tsn'].read_text())
+    assert statements(blocks()[1]) == statements(OVERLAP.read_text())[1:-1]
+    wrapper = re.search(r'`(model_wrapper_cfg = .*)`', PAGE.read_text())
+    assert wrapper and statements(wrapper[1]) == statements(OVERLAP.read_text())[-1:]
+
+
+@pytest.mark.parametrize('name', BASES)
+@torch.no_grad()
+def test_the_page_says_what_the_neck_of_each_swap_sees(name: str, videos: Path,
+                                                       tmp_path: Path) -> None:
+    row, = (line.split('|') for line in PAGE.read_text().splitlines()
+            if line.startswith(f'| [`{name}-cbm15_'))
+    assert PLAIN[name].name in row[1]
+    cfg = small(PLAIN[name], videos, tmp_path)
+    init_default_scope('mmaction')
+    model = MODELS.build(cfg.model).eval()
+    frames = 32 if name == 'i3d' else 8
+    maps, _ = model.extract_feat(torch.zeros(1, frames, 3, 32, 32, dtype=torch.uint8),
+                                 stage='backbone')
+    expected = str(maps.shape[1]) + ('' if maps.shape[1] == frames else f' of {frames} frames')
+    assert row[2].strip() == expected
+    assert row[3].strip() == ('yes' if model.causal else 'no')
+
+
+def test_nine_lines_train_and_test_on_a_folder_of_videos(videos: Path, tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = blocks()[2]
+    assert len(mine.splitlines()) == 9
+    (tmp_path / 'videos').symlink_to(videos)
+    for split in ('train', 'val'):
+        (videos / f'{split}_list.txt').write_text((videos / 'list.txt').read_text())
+    (tmp_path / 'my_tsn.py').write_text(mine)
+    monkeypatch.chdir(tmp_path)
+    runner = Runner.from_cfg(cheap(Config.fromfile('my_tsn.py'), 'my_tsn', tmp_path / 'run'))
+    runner.train()
+    assert runner.iter == 2
+    assert 0 <= runner.test()['acc/top1'] <= 1
