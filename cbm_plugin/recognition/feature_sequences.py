@@ -127,9 +127,8 @@ class FeatureSequences(BaseActionDataset):
                              'them off the list')
         first: Optional[Tuple[int, ...]] = None
         for video, key in zip(videos, keys):
-            video['feature_key'] = key
-            length, *item = self._shape(key, video['video_id'])
-            video['total_frames'] = length
+            length, *item = self._shape(str(key), video['video_id'])
+            video['feature_key'], video['total_frames'] = key, length
             first = first or tuple(item)
             if tuple(item) != first:
                 raise ValueError(

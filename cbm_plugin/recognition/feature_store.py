@@ -5,6 +5,7 @@ a data set can check thousands of files without reading one of them.
 """
 import os
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -197,7 +198,7 @@ def read_array(archive: Any, key: str, path: str) -> np.ndarray:
     """
     try:
         return archive[key]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f'{key} in {path} cannot be read ({error}): {REMEDY}') from error
 
 

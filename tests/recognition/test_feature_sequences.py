@@ -1,5 +1,6 @@
 """Features in place of videos: every layout is read alike, and what does not fit is named."""
 import pickle
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -7,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from cbm_plugin.engine import SampleIndex
 from cbm_plugin.recognition import FeatureIdentity, FeatureSequences
-from cbm_plugin.registry import MODELS
+from cbm_plugin.registry import DATASETS, MODELS
 
+from ..tiny import sgd
 from ..tiny_run import ROOT
 
 CLIPS = [dict(type='SampleOverlapClips', num_clips=2, min_len=2, max_len=4),
@@ -341,3 +344,17 @@ def test_padding_of_ragged_features_does_not_reach_a_score(npz: Layout) -> None:
                          data_samples=[item['data_samples'] for item in items])
             scores += [sample.pred_score.clone() for sample in model.test_step(batch)]
     assert torch.allclose(torch.stack(scores[:4]), torch.stack(scores[4:]), atol=1e-6)
+
+
+def test_the_config_in_the_docs_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / 'docs/datasets.md').read_text()
+    block, = re.findall(r'```python\n(.*?)```', page, re.DOTALL)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / 'features.npz', label=np.arange(2), split=np.array(['train'] * 2),
+             features=rng.standard_normal((2, 12, 512)).astype(np.float16))
+    monkeypatch.chdir(tmp_path)
+    cfg = Config.fromstring(block, '.py')
+    data = DATASETS.build(cfg.train_dataloader.dataset)
+    model = MODELS.build(cfg.model)
+    log = model.train_step(pseudo_collate([data[0], data[1]]), sgd(model))
+    assert torch.isfinite(log['loss'])

@@ -31,6 +31,7 @@ from feature_extraction.source import (
     videos_of,
 )
 from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 import cbm_plugin.recognition  # noqa: F401  (registers everything)
@@ -76,6 +77,7 @@ def extract(cfg: Config, args: argparse.Namespace) -> None:
         ValueError, FileNotFoundError: the config, checkpoint or output does not fit, or a video
             cannot be read.
     """
+    MMLogger.get_current_instance().setLevel('WARNING')  # else every weight is told
     init_default_scope('mmaction')
     pipeline = test_pipeline(cfg, args.num_items, args.interval)
     model = build_model(cfg, args.checkpoint).to(args.device)
