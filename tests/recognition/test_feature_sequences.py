@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from cbm_plugin.engine import SampleIndex
 from cbm_plugin.recognition import FeatureIdentity, FeatureSequences
@@ -152,6 +153,13 @@ def test_a_data_set_travels_to_another_process(layout: Layout) -> None:
     data = layout.write(arrays()).open()
     copy = pickle.loads(pickle.dumps(data))
     assert torch.equal(copy[2]['inputs'], data[2]['inputs'])
+
+
+def test_several_worker_processes_read_what_one_reads(layout: Layout) -> None:
+    data = layout.write(arrays()).open()
+    loader = DataLoader(data, batch_size=None, num_workers=2)
+    for index, packed in enumerate(loader):
+        assert torch.equal(packed['inputs'], data[index]['inputs'])
 
 
 # --- what is refused

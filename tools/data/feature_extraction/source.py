@@ -180,9 +180,17 @@ def samples_of(datasets: Dict[str, Any], videos: Sequence[Video], workers: int
 def settings_of(cfg: Config, checkpoint: str, pipeline: List[dict], maps: bool,
                 dtype: str) -> Dict[str, str]:
     """What the values of the features depend on, as text."""
-    digest = checkpoint
-    if Path(checkpoint).is_file():
-        digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
-    return dict(backbone=str(dict(cfg.model.backbone)), checkpoint=digest,
+    return dict(backbone=str(dict(cfg.model.backbone)), checkpoint=_digest(checkpoint),
                 data_preprocessor=str(dict(cfg.model.get('data_preprocessor') or {})),
                 pipeline=str(pipeline), maps=str(maps), dtype=dtype)
+
+
+def _digest(checkpoint: str) -> str:
+    """SHA-256 of a file; a URL or ``'none'`` as it is."""
+    if not Path(checkpoint).is_file():
+        return checkpoint
+    digest = hashlib.sha256()
+    with open(checkpoint, 'rb') as stream:
+        for block in iter(lambda: stream.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
