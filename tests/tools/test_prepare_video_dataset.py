@@ -8,8 +8,13 @@ from typing import Dict, List
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
+from cbm_plugin.registry import DATASETS
 from cbm_plugin.synthetic.video import write_mp4
+
+from ..tiny_run import ROOT
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'data'
 sys.path.insert(0, str(TOOLS))
@@ -322,3 +327,20 @@ def test_a_failed_run_leaves_earlier_lists_as_they_were(own: DataSet) -> None:
     with pytest.raises(SystemExit):
         own.run('folder', '--seed', '1')
     assert {path.name: path.read_bytes() for path in own.out.iterdir()} == before
+
+
+@pytest.mark.parametrize('name, fixture', [('ucf101', 'ucf'), ('hmdb51', 'hmdb'),
+                                           ('kinetics400', 'kinetics')])
+def test_the_configs_of_a_data_set_find_what_was_written(
+        name: str, fixture: str, request: pytest.FixtureRequest,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    data: DataSet = request.getfixturevalue(fixture)
+    data.out = data.folder  # beside `videos`, as in docs/datasets.md
+    data.run(name)
+    monkeypatch.setenv('DATA_ROOT', str(data.folder))
+    init_default_scope('mmaction')
+    for path in (ROOT / 'configs/recognition' / name).glob('*.py'):
+        cfg = Config.fromfile(path)
+        for part in ('train', 'val', 'test'):
+            videos = DATASETS.build(cfg[f'{part}_dataloader'].dataset)
+            assert {videos.get_data_info(i)['label'] for i in range(len(videos))} == {0, 1}
