@@ -46,13 +46,19 @@ def check_segments(backbone: nn.Module, frames: int) -> None:
             f'SampleFrames; min_len={number}, max_len={number} in SampleOverlapClips)')
 
 
-def check_no_padding(backbone: nn.Module, lengths: Tensor, valid: Optional[Tensor]) -> None:
+def check_no_padding(backbone: nn.Module, lengths: Optional[Tensor],
+                     valid: Optional[Tensor]) -> None:
     """Refuse padding, which a backbone that looks beyond a frame would see.
+
+    Args:
+        backbone: named in the message.
+        lengths: ``(N,)``, None where all are T.
+        valid: ``(N, T)`` mask of the real frames, None where there is no padding.
 
     Raises:
         ValueError: with the lengths.
     """
-    if valid is None:
+    if lengths is None or valid is None:
         return
     raise ValueError(
         f'the clips of this batch have the lengths {lengths.tolist()}, but '
