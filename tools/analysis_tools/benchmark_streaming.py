@@ -200,7 +200,7 @@ def main(argv: Optional[List[str]] = None) -> None:
           f'(medians of {args.rounds} rounds)')
     print(f"memory {memory['bytes'][0] / 1e6:.1f} MB after {memory['frames'][0]} frames, "
           f"{memory['bytes'][-1] / 1e6:.1f} MB after {memory['frames'][-1]}; "
-          f"{memory['growth_bytes_per_frame']:.0f} bytes a frame; "
+          f"{round(memory['growth_bytes_per_frame'])} bytes a frame; "
           f"the state has {memory['state_bytes'] / 1e6:.2f} MB")
     if args.json is not None:
         text = json.dumps(report, indent=1) + '\n'
