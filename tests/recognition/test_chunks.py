@@ -1,13 +1,16 @@
 """Long videos chunk by chunk: nothing changes but the memory."""
+from pathlib import Path
 from typing import List
 
 import pytest
 import torch
+from mmengine.runner import Runner
 
 from cbm_plugin.overlap import ClipPlan
 from cbm_plugin.recognition.chunks import chunked_logits
 
 from ..tiny import batch, tiny_recognizer
+from ..tiny_run import tiny_config
 
 
 def scores(lengths: List[int], aggregation: str = 'mean', **test_cfg: object) -> torch.Tensor:
@@ -66,3 +69,11 @@ def test_a_model_that_sees_later_frames_is_refused_with_its_backbone() -> None:
     model.causal = False
     with pytest.raises(ValueError, match='sees no later frames, but this one, .* SmallConvNet'):
         model.test_step(batch([ClipPlan.whole(4)]))
+
+
+def test_a_runner_tests_in_chunks_when_the_config_says_so(tmp_path: Path) -> None:
+    runner = Runner.from_cfg(tiny_config(tmp_path, **{'model.test_cfg.chunk_len': 5}))
+    seen = []
+    runner.model.backbone.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    assert 0 <= runner.test()['acc/top1'] <= 1
+    assert seen == [4 * 5, 4 * 5, 4 * 5, 4] * 2  # two batches of four videos of 16 frames
