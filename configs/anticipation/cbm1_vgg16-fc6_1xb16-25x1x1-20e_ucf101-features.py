@@ -1,0 +1,4 @@
+"""One CBM layer in place of 15."""
+_base_ = 'cbm15_vgg16-fc6_1xb16-25x1x1-20e_ucf101-features.py'
+
+model = dict(neck=dict(hidden_channels=[_base_.width] * 1))
