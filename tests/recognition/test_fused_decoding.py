@@ -8,6 +8,8 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 import cbm_plugin.recognition  # noqa: F401  (registers everything)
 from cbm_plugin.recognition import DecordDecodeFused
@@ -64,3 +66,40 @@ def test_what_needs_the_pixels_is_refused_with_the_way_out() -> None:
     init_default_scope('mmaction')
     with pytest.raises(ValueError, match='ColorJitter.*after DecordDecodeFused'):
         DecordDecodeFused([dict(type='ColorJitter')])
+
+
+def test_the_finished_tensor_is_what_formatshape_makes_in_a_worker_too(video: Path) -> None:
+    decode = dict(type='DecordDecodeFused', geometry=GEOMETRY)
+    expected = run(video, [decode], 3)
+    init_default_scope('mmaction')
+    here = Finished(video)[3]
+    there = list(DataLoader(Finished(video), batch_size=None, num_workers=1))[3]
+    assert np.array_equal(here.numpy(), expected['imgs'])
+    assert np.array_equal(there.numpy(), expected['imgs']) and there.is_shared()
+
+
+class Finished(Dataset):
+    """Finished tensors of one video, by seed."""
+
+    def __init__(self, video: Path) -> None:
+        self.steps = [TRANSFORMS.build(step) for step in (
+            dict(type='DecordInit'), SAMPLE,
+            dict(type='DecordDecodeFused', geometry=GEOMETRY, input_format='NCHW'))]
+        self.video = video
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, seed: int) -> Tensor:
+        np.random.seed(seed)
+        random.seed(seed)
+        results = dict(filename=str(self.video), start_index=0, modality='RGB', label=0)
+        for step in self.steps:
+            results = step(results)
+        assert results['input_shape'] == tuple(results['imgs'].shape)
+        return results['imgs']
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="input_format is 'NCTHW'"):
+        DecordDecodeFused(input_format='NCTHW')

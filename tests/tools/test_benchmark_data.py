@@ -12,7 +12,7 @@ from ..tiny_run import ROOT
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
 
 import benchmark_data  # noqa: E402
-from data_benchmark.contenders import SAMPLERS, DecordAlone, Packed, plan_of  # noqa: E402
+from data_benchmark.contenders import SAMPLERS, plan_of, way_of  # noqa: E402
 from data_benchmark.videos import make_videos  # noqa: E402
 
 
@@ -59,15 +59,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list:
 
 @pytest.mark.parametrize('sampler', SAMPLERS)
 def test_every_way_decodes_the_same_frames(sampler: str, videos: list) -> None:
-    fused, separate, alone = (Packed(videos, way, sampler, (64, 64))[1]['inputs'].numpy()
+    fused, separate, alone = (way_of(videos, way, sampler, (64, 64))[1]
                               for way in ('fused', 'separate', 'each clip'))
-    assert np.array_equal(fused, separate)
-    found = plan_of(videos[1], 1, sampler)
-    again = [fused[start + k] for start, clip in zip(found['clip_plan'].offsets,
-                                                     found['clip_plan'].clips)
-             for k in range(clip.length)]
-    assert np.array_equal(alone, np.stack(again))
-    assert DecordAlone(videos, sampler)[1] == len(fused)
+    assert np.array_equal(fused['inputs'].numpy(), separate['inputs'].numpy())
+    plan = plan_of(videos[1], 1, sampler)['clip_plan']
+    assert [len(clip['inputs']) for clip in alone] == [clip.length for clip in plan.clips]
+    assert way_of(videos, 'decord', sampler, (64, 64))[1] == len(fused['inputs'])
 
 
 def test_the_saved_frames_are_those_of_the_plans(videos: list) -> None:

@@ -7,7 +7,7 @@ Generated mp4 files go through loaders with 2 workers each, all in this run, in 
 decord     decord alone decodes the frames that the clips need, once, in order, and drops them
 fused      ours: decoded once, cropped, resized and flipped by DecordDecodeFused, packed, delivered
 separate   the same pixels from DecordDecode and MMAction2's transforms, one after another
-each clip  as fused, but the frames of each clip are decoded for it, shared ones again
+each clip  as fused, but each clip is decoded by itself, shared frames again
 
 each for the authors' fixed-stride clips (``authors``) and for random clips of neighbouring frames
 (``random``). ``fused / decord`` says what is lost on the way, ``fused / each clip`` what decoding
@@ -21,7 +21,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import cv2
 import torch
-from data_benchmark.contenders import CROP, SAMPLERS, DecordAlone, Packed, frames_wanted
+from data_benchmark.contenders import CROP, SAMPLERS, frames_wanted, way_of
 from data_benchmark.measure import WORKERS, in_turns, ratio, stages
 from data_benchmark.videos import make_videos
 from layer_benchmark.files import check_page, replace_between, write_whole
@@ -75,10 +75,8 @@ def measure(args: argparse.Namespace) -> Dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         paths = make_videos(Path(folder), args.videos, tuple(args.size), tuple(args.frames))
         made_bytes = sum(path.stat().st_size for path in paths)
-        ways = {(way, sampler): DecordAlone(paths, sampler) if way == 'decord'
-                else Packed(paths, way, sampler, crop) for sampler in SAMPLERS for way in WAYS}
-        seconds = in_turns({f'{way}, {sampler}': made for (way, sampler), made in ways.items()},
-                           args.rounds)
+        seconds = in_turns({f'{way}, {sampler}': way_of(paths, way, sampler, crop)
+                            for sampler in SAMPLERS for way in WAYS}, args.rounds)
         wanted = {sampler: frames_wanted(paths, sampler) for sampler in SAMPLERS}
         parts = [dict(sampler=sampler, way=way, milliseconds=stages(
             paths, way, sampler, crop, min(3, args.rounds)))

@@ -25,32 +25,17 @@ def geometry(crop: Tuple[int, int]) -> List[dict]:
             dict(type='Flip', flip_ratio=0.5)]
 
 
-class EachClipAlone(BaseTransform):
-    """Asks for the frames of every clip, shared ones again: what MMAction2's sampler would do."""
-
-    def transform(self, results: dict) -> dict:
-        where = results['clip_plan'].offsets
-        frames = results['frame_inds']
-        results['frame_inds'] = np.concatenate(
-            [frames[start:start + clip.length]
-             for start, clip in zip(where, results['clip_plan'].clips)])
-        results['clip_len'] = len(results['frame_inds'])
-        return results
-
-
 def pipeline(way: str, sampler: str, crop: Tuple[int, int]) -> List[Tuple[str, BaseTransform]]:
     """The named transforms of one way: ``'fused'``, ``'separate'`` or ``'each clip'``."""
-    steps: List[Any] = [dict(type='DecordInit'), SAMPLERS[sampler]]
-    if way == 'each clip':
-        steps.append(EachClipAlone())
+    steps: List[dict] = [dict(type='DecordInit'), SAMPLERS[sampler]]
     if way == 'separate':
-        steps += [dict(type='DecordDecode'), *geometry(crop)]
+        steps += [dict(type='DecordDecode'), *geometry(crop),
+                  dict(type='FormatShape', input_format='NCHW')]
     else:
-        steps.append(dict(type='DecordDecodeFused', geometry=geometry(crop)))
-    steps += [dict(type='FormatShape', input_format='NCHW'),
-              dict(type='PackActionInputs', algorithm_keys=('clip_plan',))]
+        steps.append(dict(type='DecordDecodeFused', geometry=geometry(crop), input_format='NCHW'))
+    steps.append(dict(type='PackActionInputs', algorithm_keys=('clip_plan',)))
     init_default_scope('mmaction')
-    built = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in steps]
+    built = [TRANSFORMS.build(step) for step in steps]
     return [(type(step).__name__, step) for step in built]
 
 
@@ -76,6 +61,22 @@ class Packed(Dataset):
         for _, step in self.steps:
             results = step(results)
         return results
+
+
+class EachClipAlone(Packed):
+    """The same clips, each decoded by itself, shared frames again; the file is opened once."""
+
+    def __getitem__(self, index: int) -> List[dict]:
+        results = fresh(self.paths[index], index)
+        for _, step in self.steps[:2]:
+            results = step(results)
+        plan, frames, packed = results['clip_plan'], results['frame_inds'], []
+        for start, clip in zip(plan.offsets, plan.clips):
+            made = dict(results, frame_inds=frames[start:start + clip.length])
+            for _, step in self.steps[2:]:
+                made = step(made)
+            packed.append(made)
+        return packed
 
 
 class DecordAlone(Dataset):
@@ -107,3 +108,10 @@ def frames_wanted(paths: Sequence[Path], sampler: str) -> Tuple[int, int]:
     plans = [plan_of(path, i, sampler)['clip_plan'] for i, path in enumerate(paths)]
     return (sum(clip.length for plan in plans for clip in plan.clips),
             sum(len(plan.positions) for plan in plans))
+
+
+def way_of(paths: Sequence[Path], way: str, sampler: str, crop: Tuple[int, int]) -> Dataset:
+    """The data set of one way."""
+    if way == 'decord':
+        return DecordAlone(paths, sampler)
+    return (EachClipAlone if way == 'each clip' else Packed)(paths, way, sampler, crop)
