@@ -23,9 +23,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from plot_early_recognition import draw
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'anticipation'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'anticipation' / 'ucf101_features'
 MODELS = ('tmean', 'gru1', 'lstm1', 'lstm5', 'lstm15', 'cbm1', 'cbm5', 'cbm15', 'lstm15-shortcuts',
           'cbm15-shortcuts')
+FLOOR = 80.0
+"""The picture starts here, in percent; what lies below has its value in the legend."""
 BEGIN, END = (f'<!-- early_recognition_study: {word} -->' for word in ('begin', 'end'))
 
 
@@ -149,7 +151,7 @@ def write_all(args: argparse.Namespace, found: Dict[str, List[dict]]) -> None:
         replace_between(args.page, BEGIN, END,
                         f'```\n{command_line(args)}\n```\n\n{table(found)}\n\n{protocol}\n')
     if args.picture is not None:
-        draw(found, args.picture)
+        draw(found, args.picture, floor=FLOOR)
 
 
 def main(argv: Optional[List[str]] = None) -> None:

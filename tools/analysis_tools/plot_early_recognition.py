@@ -64,7 +64,7 @@ def model_name(path: Path) -> str:
 
 def draw(groups: Dict[str, List[dict]], out: Path, metric: str = 'top1',
          floor: Optional[float] = None) -> None:
-    """One line a model; the dash tells models whose colours are alike by family.
+    """One line a model: a colour for each kind, dashes within it, the last value in the legend.
 
     Raises:
         ValueError: there is no such curve.
@@ -87,11 +87,12 @@ def draw(groups: Dict[str, List[dict]], out: Path, metric: str = 'top1',
         percent = 100 * np.array(runs[0]['ratios'])
         mean, spread = curves.mean(0), curves.std(0, ddof=1 if len(runs) > 1 else 0)
         axes.plot(percent, mean, LINES[member % len(LINES)], marker='o', markersize=3,
-                  color=f'C{colour % 10}', label=name)
+                  color=f'C{colour % 10}',
+                  label=f'{name} ({mean[-1]:.1f})')
         axes.fill_between(percent, mean - spread, mean + spread, color=f'C{colour % 10}',
                           alpha=0.12, linewidth=0)
     axes.set_xlabel('observed, % of the frames')
-    axes.set_ylabel(f'{metric}, %')
+    axes.set_ylabel(f'{metric}, % (in brackets: at the end)')
     axes.set_ylim(bottom=floor)
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))

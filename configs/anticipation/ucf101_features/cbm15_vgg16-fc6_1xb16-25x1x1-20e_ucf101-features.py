@@ -1,7 +1,7 @@
 """15 CBM layers on vectors, trained on whole sequences of features (DATA_ROOT)."""
 _base_ = [
-    '../_base_/default_runtime.py', '../_base_/schedules/adam_onecycle.py',
-    '../_base_/datasets/ucf101_features.py'
+    '../../_base_/default_runtime.py', '../../_base_/schedules/adam_onecycle.py',
+    '../../_base_/datasets/ucf101_features.py'
 ]
 
 width = 256
