@@ -14,6 +14,8 @@ import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before
 # isort: split
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from cbm_plugin.engine.launch import (
     build_runner,
@@ -23,6 +25,7 @@ from cbm_plugin.engine.launch import (
     set_work_dir,
 )
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
+from cbm_plugin.recognition.checkpoints import fitting_weights
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -94,6 +97,15 @@ def _add_dump(cfg: Config, path: str) -> None:
     cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
 
 
+def _check_checkpoint(runner: Runner, args: argparse.Namespace) -> None:
+    """MMEngine would leave weights that the checkpoint lacks as they are: random."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    try:
+        fitting_weights(model, args.checkpoint, args.config, more_allowed=True)
+    except ValueError as error:
+        fail(str(error))
+
+
 def main(argv: Optional[List[str]] = None) -> None:
     args = parse_args(argv)
     # The launchers of PyTorch before 2.0 set the flag, MMEngine reads the variable.
@@ -102,6 +114,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     init_cpu_process_group(args.launcher)
     with explain_user_errors(cfg):
         runner = build_runner(cfg)
+        _check_checkpoint(runner, args)
         metrics = runner.test()
     if is_main_process():
         places = {'checkpoint': args.checkpoint, 'predictions': args.dump, 'log': runner.log_dir}

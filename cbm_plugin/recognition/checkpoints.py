@@ -37,13 +37,27 @@ def compare(model: Mapping[str, Tensor], checkpoint: Mapping[str, Tensor]) -> Di
 def load_exactly(model: nn.Module, checkpoint: Union[str, Path], config: str = 'the model') -> None:
     """Load a checkpoint into a model, which it must fit key by key and shape by shape.
 
-    MMEngine loads what fits and warns of the rest, so that a wrong config is tested with random
-    weights.
-
     Args:
         model: what to load into; unchanged where the checkpoint does not fit.
         checkpoint: file or URL.
         config: name of the model's config, for the message.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`fitting_weights`.
+    """
+    model.load_state_dict(fitting_weights(model, checkpoint, config))
+
+
+def fitting_weights(model: nn.Module, checkpoint: Union[str, Path], config: str = 'the model',
+                    more_allowed: bool = False) -> Dict[str, Tensor]:
+    """The weights in a checkpoint, if they are this model's.
+
+    MMEngine loads what fits and warns of the rest, so that a wrong config is tested with random
+    weights.
+
+    Args:
+        model, checkpoint, config: see :func:`load_exactly`.
+        more_allowed: keys that the model does not have are no fault. Default False.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,13 +70,13 @@ def load_exactly(model: nn.Module, checkpoint: Union[str, Path], config: str = '
     loaded = _read(path)
     weights = _weights(loaded)
     differences = compare(model.state_dict(), weights)
-    if any(differences):
+    if differences.missing or differences.reshaped or (differences.unexpected and not more_allowed):
         likely = likely_config(path, loaded.get('meta') or {}, config)
         advice = (f'it was likely written with {likely}' if likely else
                   'use the config it was trained with')
         raise ValueError(f'{path} does not fit {config}: {differences}. The checkpoint is of '
                          f'another architecture: {advice}')
-    model.load_state_dict(weights)
+    return weights
 
 
 def likely_config(checkpoint: str, meta: Mapping, config: str) -> Optional[str]:

@@ -93,14 +93,15 @@ class StandaloneCBM(RecurrentNeck):
         in_channels: of the frames. Default 3.
         hidden_channels: after each of the 17 layers. Default None: the published
             :data:`~cbm_plugin.layers.variants.STANDALONE_CHANNELS`.
-        options: of :class:`RecurrentNeck`, where they differ from the variant ``'standalone'``. The
-            authors' dropout after layer 11 is not there.
+        variant: default ``'standalone'``; ``'standalone_released'`` for the authors' weights.
+        options: of :class:`RecurrentNeck`, where they differ from the variant. The authors' dropout
+            after layer 11 is not there.
     """
 
     def __init__(self, in_channels: int = 3, hidden_channels: Optional[list] = None,
-                 **options: object) -> None:
+                 variant: str = 'standalone', **options: object) -> None:
         super().__init__(in_channels, hidden_channels or STANDALONE_CHANNELS,
-                         variant='standalone', **options)  # type: ignore[arg-type]
+                         variant=variant, **options)  # type: ignore[arg-type]
 
 
 def resolve_types(config: dict) -> dict:

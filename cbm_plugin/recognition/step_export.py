@@ -4,6 +4,7 @@ from typing import Optional, Tuple
 from torch import Tensor, nn
 
 from ..layers import State
+from .chunks import require_causal
 from .recognizer import RecurrentRecognizer
 
 
@@ -16,7 +17,8 @@ class RecognizerStep(nn.Module):
         recognizer: with a recurrent neck.
 
     Raises:
-        ValueError: the recognizer has no neck, and so no state to carry from frame to frame.
+        ValueError: the recognizer has no neck, and so no state to carry from frame to frame; or
+            its backbone sees later frames.
     """
 
     def __init__(self, recognizer: RecurrentRecognizer) -> None:
@@ -24,13 +26,15 @@ class RecognizerStep(nn.Module):
         if not recognizer.with_neck:
             raise ValueError('the recognizer has no neck, so no state goes from frame to frame: '
                              "set model.neck = dict(type='RecurrentNeck', ...)")
+        require_causal(recognizer, 'a file of one step')
         self.recognizer = recognizer
 
     @property
     def frame_channels(self) -> int:
-        """C of a frame: that of the backbone's first convolution."""
-        return next(module.in_channels for module in self.recognizer.backbone.modules()
-                    if isinstance(module, nn.Conv2d))
+        """C of a frame: that of the first convolution, the backbone's or else the neck's."""
+        first = (module.in_channels for module in self.recognizer.backbone.modules()
+                 if isinstance(module, nn.Conv2d))
+        return next(first, self.recognizer.neck.rnn.in_channels)
 
     def step(self, frame: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """``(N, C, H, W)``, 0 to 255, as the pipeline gives it -> scores ``(N, K)``, new state.

@@ -43,6 +43,18 @@ def test_a_trained_checkpoint_is_tested_to_the_same_accuracy(folder: Path) -> No
     assert f'acc/top1: {top1}' in printed
 
 
+def test_a_checkpoint_of_another_network_is_refused_not_tested_with_random_weights(
+        folder: Path) -> None:
+    deeper = cfg_options(folder, **{'model.neck.hidden_channels': '[4,4,4,4]'})
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/test.py'), str(DEFAULT), 'ours/epoch_1.pth',
+         '--work-dir', 'refused', *map(str, deeper)], cwd=folder, text=True, capture_output=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+    assert done.returncode == 2
+    assert 'missing in the file: neck.rnn.layers.2.' in done.stderr
+    assert 'another architecture' in done.stderr and 'Traceback' not in done.stderr
+
+
 def test_the_same_config_trains_under_mmaction2s_own_tool(folder: Path) -> None:
     printed = run([sys.executable, STOCK, DEFAULT, '--work-dir', 'stock', *cfg_options(folder)],
                   folder)
