@@ -1,14 +1,11 @@
 """Long videos: tested chunk by chunk, with the state carried on."""
-from typing import TYPE_CHECKING, Mapping, Optional
+from typing import Mapping, Optional
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..layers import State
 from ..layers.state import map_state
-
-if TYPE_CHECKING:
-    from .recognizer import RecurrentRecognizer
 
 
 def chunk_length(test_cfg: Optional[Mapping]) -> Optional[int]:
@@ -24,7 +21,7 @@ def chunk_length(test_cfg: Optional[Mapping]) -> Optional[int]:
     return chunk_len
 
 
-def require_causal(model: 'RecurrentRecognizer', what: str) -> None:
+def require_causal(model: nn.Module, what: str) -> None:
     """Refuse a model whose scores of a frame depend on later frames.
 
     Raises:
@@ -37,7 +34,7 @@ def require_causal(model: 'RecurrentRecognizer', what: str) -> None:
             '(a 2D ResNet, MmcvVGG, SmallConvNet, ...)')
 
 
-def chunked_logits(model: 'RecurrentRecognizer', inputs: Tensor, lengths: Tensor,
+def chunked_logits(model: nn.Module, inputs: Tensor, lengths: Tensor,
                    chunk_len: int) -> Tensor:
     """Logits ``(N, T, K)`` of whole videos, of which ``chunk_len`` frames are in work at a time.
 
@@ -47,7 +44,7 @@ def chunked_logits(model: 'RecurrentRecognizer', inputs: Tensor, lengths: Tensor
     :class:`~cbm_plugin.recognition.streaming.StreamRecognizer`.
 
     Args:
-        model: in evaluation mode.
+        model: a ``RecurrentRecognizer`` in evaluation mode.
         inputs: ``(N, T, C, H, W)``.
         lengths: ``(N,)``; what lies beyond comes out as zeros.
         chunk_len: at least 1.

@@ -217,7 +217,9 @@ def test_ctrl_c_leaves_a_finished_video(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, TOOL, 'long.mp4', 'tiny.py', 'tiny.pth', '--out', 'stopped.mp4'],
         cwd=folder, env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # a shell's background job, as these tests may be, hands on an interrupt that is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     while process.poll() is None and not list(folder.glob('.stopped*')):
         time.sleep(0.02)  # until it has begun to write
     process.send_signal(signal.SIGINT)
