@@ -1,6 +1,5 @@
 """Early recognition: how soon, and how well, a video is known while it is being seen."""
 import json
-import os
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -9,6 +8,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..files import write_text
 from ..registry import METRICS
 from .aggregation import AGGREGATIONS
 from .observation import RATIOS, check_ratios, observed_frames
@@ -109,8 +109,9 @@ class EarlyRecognitionMetric(BaseMetric):
         protocol = self.protocol(len(results), results[0]['how'])
         print_log(protocol, logger='current')
         if self.out_file is not None:
-            write_json(self.out_file, dict(protocol=protocol, videos=len(results),
-                                           ratios=list(self.ratios), **curves._asdict()))
+            content = dict(protocol=protocol, videos=len(results), ratios=list(self.ratios),
+                           **curves._asdict())
+            write_text(Path(self.out_file), json.dumps(content, indent=1) + '\n')
         values = {f'{name}_{100 * ratio:g}': value for name, curve in curves.accuracies.items()
                   for ratio, value in zip(self.ratios, curve)}
         values.update({f'area_{name}': area for name, area in curves.areas.items()})
@@ -161,15 +162,3 @@ def _area(curve: Sequence[float], ratios: Sequence[float]) -> float:
         return curve[0]
     values, widths = np.asarray(curve), np.diff(ratios)
     return float((widths * (values[1:] + values[:-1]) / 2).sum() / widths.sum())
-
-
-def write_json(path: str, content: dict) -> None:
-    """Write a json file whole or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f'.{target.name}.{os.getpid()}')
-    try:
-        temporary.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

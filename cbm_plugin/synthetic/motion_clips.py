@@ -10,9 +10,7 @@ of the frames tells the classes apart.
 """
 import json
 import os
-import sys
 import tempfile
-import time
 import zlib
 from pathlib import Path
 from typing import Dict, List, Union
@@ -20,6 +18,7 @@ from typing import Dict, List, Union
 import cv2
 import numpy as np
 
+from ..progress import Progress
 from .video import write_mp4
 
 CLASS_NAMES = ('shift_left', 'shift_right', 'shift_up', 'shift_down', 'rotate_clockwise',
@@ -268,7 +267,7 @@ def _is_finished(folder: Path, manifest: dict) -> bool:
 def _write_set(folder: Path, manifest: dict) -> None:
     (folder / 'clips').mkdir(parents=True)
     num_clips, split = manifest['num_clips'], manifest['split']
-    progress = _Progress(f'motion clips ({split})', num_clips)
+    progress = Progress(f'motion clips ({split}) written', num_clips)
     lines: List[str] = []
     for index in range(num_clips):
         label = index % len(CLASS_NAMES)
@@ -298,21 +297,3 @@ def _move_into_place(made: Path, folder: Path, manifest: dict) -> None:
         # Renaming onto a folder that is not empty fails: another process was faster.
         if not _is_finished(folder, manifest):
             raise
-
-
-class _Progress:
-    """One line on stderr with the time left, from 10 seconds on, every 5 seconds."""
-
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total = what, total
-        self.start = time.monotonic()
-        self.next_line = self.start + 10
-
-    def update(self, done: int) -> None:
-        now = time.monotonic()
-        if now < self.next_line:
-            return
-        left = (now - self.start) / done * (self.total - done)
-        print(f'{self.what}: {done} of {self.total} written, {left:.0f} s left',
-              file=sys.stderr, flush=True)
-        self.next_line = now + 5

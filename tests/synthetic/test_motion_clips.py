@@ -292,16 +292,6 @@ def test_a_set_finished_by_another_process_in_the_meantime_is_kept(tmp_path, mon
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_long_making_reports_the_time_left(monkeypatch, capsys):
-    clock = iter([0.0, 4.0, 11.0, 12.0, 17.0])
-    monkeypatch.setattr(motion_clips.time, 'monotonic', lambda: next(clock))
-    progress = motion_clips._Progress('clips', 100)
-    for done in (20, 50, 60, 85):
-        progress.update(done)
-    assert capsys.readouterr().err.splitlines() == [
-        'clips: 50 of 100 written, 11 s left', 'clips: 85 of 100 written, 3 s left']
-
-
 # Wrong arguments.
 
 

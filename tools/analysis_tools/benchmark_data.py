@@ -24,10 +24,10 @@ import torch
 from data_benchmark.contenders import CROP, SAMPLERS, frames_wanted, way_of
 from data_benchmark.measure import WORKERS, in_turns, ratio, stages
 from data_benchmark.videos import make_videos
-from layer_benchmark.files import check_page, replace_between, write_whole
 from layer_benchmark.report import machine_facts
 
 import cbm_plugin.recognition  # noqa: F401  (registers our transforms)
+from cbm_plugin.files import check_page, replace_between, write_text
 
 MARKERS = [f'<!-- benchmark_data: {word} -->' for word in ('begin', 'end')]
 WAYS = ('decord', 'fused', 'separate', 'each clip')
@@ -150,7 +150,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     print(markdown(report))
     if args.json is not None:
         text = json.dumps(report, indent=1) + '\n'
-        write_whole(args.json, lambda path: path.write_text(text, encoding='utf-8'))
+        write_text(args.json, text)
     if args.markdown is not None:
         replace_between(args.markdown, *MARKERS, markdown(report))
 

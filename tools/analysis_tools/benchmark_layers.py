@@ -28,12 +28,14 @@ from typing import List, Optional
 
 import torch
 from layer_benchmark.bound import DTYPES
-from layer_benchmark.files import check_page, marker_lines, replace_between, write_whole
 from layer_benchmark.measure import Progress, measure_shape
+from layer_benchmark.pages import marker_lines
 from layer_benchmark.report import Report, machine_facts, make_report
 from layer_benchmark.shapes import GRID, SHAPES, TINY
 from layer_benchmark.summary import summary
 from layer_benchmark.tables import machine_line, markdown, shape_table, summary_table
+
+from cbm_plugin.files import check_page, replace_between, write_text
 
 BUDGET = 15.0  # seconds a shape: the float32 grid then takes about 7 minutes on 2 cores
 
@@ -121,7 +123,7 @@ def measure(args: argparse.Namespace) -> Report:
 def write_files(args: argparse.Namespace, report: Report) -> None:
     if args.json is not None:
         text = json.dumps(dict(report, summary=summary(report)), indent=1) + '\n'
-        write_whole(args.json, lambda path: path.write_text(text, encoding='utf-8'))
+        write_text(args.json, text)
     if args.markdown is not None:
         settings = report['settings']
         replace_between(args.markdown, *marker_lines(settings['device'], settings['dtype']),

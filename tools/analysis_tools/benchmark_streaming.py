@@ -23,14 +23,15 @@ import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before
 # isort: split
 import numpy as np
 import torch
-from layer_benchmark.files import write_whole
 from layer_benchmark.report import machine_facts
 from mmengine.config import Config
 from torch import Tensor
 
 import cbm_plugin.recognition  # noqa: F401  (registers everything)
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
+from cbm_plugin.files import write_text
 from cbm_plugin.layers.state import map_state
+from cbm_plugin.progress import Progress
 from cbm_plugin.recognition.streaming import StreamRecognizer, build_model, pipeline_of
 
 CONFIG = Path(__file__).parents[2] / 'configs/_base_/models/cbm15_r50.py'
@@ -97,23 +98,6 @@ def camera() -> Iterator[np.ndarray]:
         yield from frames
 
 
-class Progress:
-    """A line on stderr every few seconds, with the time left."""
-
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total = what, total
-        self.start = self.last = time.monotonic()
-
-    def say(self, done: int) -> None:
-        """``done`` of them are done."""
-        now = time.monotonic()
-        if now - self.last >= 5:
-            self.last = now
-            left = (now - self.start) / done * (self.total - done)
-            print(f'{self.what} {done}/{self.total}, about {left:.0f} s left', file=sys.stderr,
-                  flush=True)
-
-
 def seconds_of(run: Callable[[np.ndarray], object], frames: Iterator[np.ndarray],
                number: int) -> float:
     """For one frame, of ``number`` in a row; each ends on the CPU, so nothing is left running."""
@@ -131,11 +115,11 @@ def compare(stream: StreamRecognizer, window: Window, rounds: int) -> Dict[str, 
         window.frames.append(stream.pipeline(next(frames)))
     seconds_of(stream, frames, STREAMED), seconds_of(window, frames, 1)  # warm up
     seconds: Dict[str, List[float]] = {'stream': [], 'window': []}
-    progress = Progress('round', rounds)
+    progress = Progress('rounds', rounds)
     for done in range(1, rounds + 1):
         seconds['stream'].append(seconds_of(stream, frames, STREAMED))
         seconds['window'].append(seconds_of(window, frames, 1))
-        progress.say(done)
+        progress.update(done)
     return seconds
 
 
@@ -153,14 +137,14 @@ def watch_memory(stream: StreamRecognizer, number: int) -> Tuple[List[int], List
     """Frames seen, and bytes of this process (on a GPU: allocated there) after so many."""
     frames, seen, used = camera(), [], []
     device = next(stream.model.parameters()).device
-    progress = Progress('frame', number)
+    progress = Progress('frames', number)
     for count in range(1, number + 1):
         stream(next(frames))
         if count % max(number // 20, 1) == 0:
             seen.append(count)
             used.append(torch.cuda.memory_allocated(device) if device.type == 'cuda'
                         else resident_bytes())
-        progress.say(count)
+        progress.update(count)
     return seen, used
 
 
@@ -204,7 +188,7 @@ def main(argv: Optional[List[str]] = None) -> None:
           f"the state has {memory['state_bytes'] / 1e6:.2f} MB")
     if args.json is not None:
         text = json.dumps(report, indent=1) + '\n'
-        write_whole(args.json, lambda path: path.write_text(text, encoding='utf-8'))
+        write_text(args.json, text)
 
 
 if __name__ == '__main__':

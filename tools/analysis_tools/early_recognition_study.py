@@ -18,10 +18,11 @@ import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before
 
 # isort: split
 import numpy as np
-from layer_benchmark.files import check_page, replace_between, write_whole
 from mmengine.config import Config
 from mmengine.runner import Runner
 from plot_early_recognition import draw
+
+from cbm_plugin.files import check_page, replace_between, write_text
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'anticipation' / 'ucf101_features'
 MODELS = ('tmean', 'gru1', 'lstm1', 'lstm5', 'lstm15', 'cbm1', 'cbm5', 'cbm15', 'lstm15-shortcuts',
@@ -144,8 +145,7 @@ def command_line(args: argparse.Namespace) -> str:
 def write_all(args: argparse.Namespace, found: Dict[str, List[dict]]) -> None:
     """results.json in the work dir; page and picture where they are wanted."""
     content = json.dumps(dict(command=command_line(args), runs=found), indent=1) + '\n'
-    write_whole(args.work_dir / 'results.json',
-                lambda path: path.write_text(content, encoding='utf-8'))
+    write_text(args.work_dir / 'results.json', content)
     if args.page is not None:
         protocol = next(iter(found.values()))[0]['protocol']
         replace_between(args.page, BEGIN, END,

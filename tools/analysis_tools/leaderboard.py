@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import List, Optional
 
 import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before they are imported
+from cbm_plugin.files import write_text, write_whole
 
 # isort: split
-from layer_benchmark.files import write_whole
 from leaderboard_parts.cost import Cost, cost_of
 from leaderboard_parts.plot import draw
 from leaderboard_parts.runs import Problem, Run, find_work_dirs, read_work_dir
@@ -58,10 +58,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     rows += published_rows(PUBLISHED) if args.published else []
     rows = in_order(rows, args.metrics[0])
     text = markdown(rows, args.metrics, problems + apart)
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, content in (('leaderboard.md', text), ('leaderboard.csv', as_csv(rows))):
-        write_whole(args.out / name, lambda path, content=content: path.write_text(
-            content, encoding='utf-8'))
+    write_text(args.out / 'leaderboard.md', text)
+    write_text(args.out / 'leaderboard.csv', as_csv(rows))
     write_whole(args.out / 'leaderboard.png', lambda path: draw(rows, args.metrics[0], path))
     print(text)
     print(f'wrote {args.out}/leaderboard.md, .csv and .png')

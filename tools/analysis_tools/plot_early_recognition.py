@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import numpy as np
-from layer_benchmark.files import write_whole
+
+from cbm_plugin.files import write_whole
 
 LINES = ('-', '--', ':', '-.')
 

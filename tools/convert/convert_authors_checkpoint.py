@@ -16,10 +16,11 @@ import cbm_plugin  # noqa: F401  allows what MMEngine's checkpoints hold, and no
 # isort: split
 import torch
 from authors import KINDS, Weights, backbone, likely_kind
-from authors.files import read, write_whole
+from authors.files import read
 from authors.mapping import ConversionError, convert
 
 from cbm_plugin.engine.user_errors import fail
+from cbm_plugin.files import write_text, write_whole
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -69,7 +70,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     text = json.dumps(report, indent=1) + '\n'
     try:
         if args.report is not None:
-            write_whole(args.report, lambda draft: draft.write_text(text, encoding='utf-8'))
+            write_text(args.report, text)
         write_whole(args.out,
                     lambda draft: torch.save(dict(meta=meta, state_dict=state_dict), draft))
     except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError

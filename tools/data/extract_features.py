@@ -11,7 +11,6 @@ that was interrupted goes on where it stopped.
 """
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import List, Optional
 
@@ -36,6 +35,7 @@ from mmengine.registry import init_default_scope
 
 import cbm_plugin.recognition  # noqa: F401  (registers everything)
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
+from cbm_plugin.progress import Progress
 from cbm_plugin.recognition.feature_sequences import check_finite
 
 
@@ -86,7 +86,7 @@ def extract(cfg: Config, args: argparse.Namespace) -> None:
     output = Output(args.out, settings_of(cfg, args.checkpoint, pipeline, args.maps, args.dtype))
     todo = [video for video in videos if not output.has(video)]
     print(f'{len(videos)} videos, {len(videos) - len(todo)} of them done before')
-    failed, start, said = 0, time.monotonic(), time.monotonic()
+    failed, progress = 0, Progress('videos read', len(todo))
     for number, (video, frames, fault) in enumerate(
             samples_of(datasets, todo, args.workers), start=1):
         if fault:
@@ -98,10 +98,7 @@ def extract(cfg: Config, args: argparse.Namespace) -> None:
                 values = features.numpy().astype(args.dtype)
             check_finite(values, np.arange(len(values)), video.name, f'--dtype {args.dtype}')
             output.put(video, values)
-        if time.monotonic() - said >= 5:
-            said = time.monotonic()
-            left = (said - start) / number * (len(todo) - number)
-            print(f'{number} of {len(todo)} videos, about {left:.0f} s left', flush=True)
+        progress.update(number)
     if failed and not args.skip_bad:
         raise ValueError(f'{failed} videos could not be read. Repair them and start again, which '
                          f'goes on from {output.folder}, or leave them out with --skip-bad')

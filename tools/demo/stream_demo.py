@@ -8,7 +8,6 @@ the best classes so far and their scores over time. Ctrl-C ends it, and what was
 import argparse
 import os
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import ContextManager, List, Optional, Sequence, Tuple
@@ -25,6 +24,7 @@ from stream_parts.source import Source, SourceError
 from stream_parts.video_file import VideoFile, VideoFileError
 
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
+from cbm_plugin.progress import Progress
 from cbm_plugin.recognition.streaming import StreamRecognizer
 from cbm_plugin.registry import DATASETS
 
@@ -98,34 +98,10 @@ def class_names(labels: Optional[Path], cfg: Config, classes: int) -> Sequence[s
     return names
 
 
-class Progress:
-    """A line on stderr every few seconds."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.start = self.last = time.monotonic()
-
-    def say(self, count: int) -> None:
-        """``count`` frames are done."""
-        now = time.monotonic()
-        if now - self.last < 2:
-            return
-        self.last = now
-        pace = count / (now - self.start)
-        left = f'/{self.total}, about {max(self.total - count, 0) / pace:.0f} s left' \
-            if self.total else ''
-        print(f'frame {count}{left}, {pace:.1f} frames/s', file=sys.stderr, flush=True)
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self.start
-
-
 def run(source: Source, stream: StreamRecognizer, panel: Panel, out: Optional[VideoFile],
         show: bool) -> Tuple[Progress, str, int]:
     """Until the end, a key, Ctrl-C or a fault: the progress, what is wrong, and the exit code."""
-    progress = Progress(source.total)
+    progress = Progress('frames', source.total)
     try:
         for frame in source:
             scores = stream(frame).numpy()
@@ -137,7 +113,7 @@ def run(source: Source, stream: StreamRecognizer, panel: Panel, out: Optional[Vi
                 cv2.imshow('stream_demo', picture)
                 if cv2.waitKey(1) & 0xFF in QUIT_KEYS:
                     break
-            progress.say(source.count)
+            progress.update(source.count)
     except SourceError as error:
         return progress, str(error), 2
     except KeyboardInterrupt:

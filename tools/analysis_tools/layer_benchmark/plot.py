@@ -2,7 +2,8 @@
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
-from .files import write_whole
+from cbm_plugin.files import write_whole
+
 from .memory import SAVED
 from .report import REFERENCE, Report, Row
 

@@ -1,9 +1,8 @@
 """Reading their files without running anything that is in them, and writing ours whole."""
-import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import torch
 from torch import Tensor
@@ -59,14 +58,3 @@ def _load(path: Path) -> Any:
                 'may run anything. Nothing of it was run') from error
         reason = reason.split('WeightsUnpickler error: ')[-1].split(' Please file an issue')[0]
         raise ConversionError(f'cannot be read ({type(error).__name__}: {reason[:200]})') from error
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write ``path`` by ``write(draft)``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{os.getpid()}_{path.name}')
-    try:
-        write(draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -3,13 +3,14 @@
 A file is written whole or not at all, and what is there is not made again.
 """
 import json
-import os
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Dict, List, Sequence
 
 import numpy as np
+
+from cbm_plugin.files import write_text, write_whole
 
 from .source import Video
 
@@ -38,8 +39,7 @@ class Output:
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise ValueError(f'{self.folder} is not empty and has no {SETTINGS}: choose a new '
                                  'folder')
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(note, lambda path: path.write_text(json.dumps(settings, indent=1)))
+            write_text(note, json.dumps(settings, indent=1))
         before = json.loads(note.read_text())
         other = sorted(key for key in settings if before.get(key) != settings[key])
         if other:
@@ -57,7 +57,6 @@ class Output:
     def put(self, video: Video, features: np.ndarray) -> None:
         """Write the features of a video."""
         file = self.file(video)
-        file.parent.mkdir(parents=True, exist_ok=True)
 
         def save(path: Path) -> None:
             with open(path, 'wb') as stream:
@@ -76,7 +75,7 @@ class Output:
         for split in dict.fromkeys(video.split for video in done):
             lines = [f'{video.name} {video.label}\n' for video in done if video.split == split]
             lists.append(self.folder / f'{split}_list.txt')
-            write_whole(lists[-1], _writer_of(''.join(lines)))
+            write_text(lists[-1], ''.join(lines))
         return [self.folder, *lists]
 
     def _pack(self, path: Path, done: Sequence[Video]) -> None:
@@ -89,17 +88,3 @@ class Output:
             for name, array in annotation.items():
                 with archive.open(f'{name}.npy', 'w') as stream:
                     np.lib.format.write_array(stream, array, allow_pickle=False)
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """``write`` a temporary file beside ``path`` and rename it."""
-    temporary = path.with_name(f'.{os.getpid()}_{path.name}')
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _writer_of(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text, encoding='utf-8')

@@ -1,12 +1,12 @@
 """Opening every video: how many frames, how long, or why not."""
 import re
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, Iterator, NamedTuple, Sequence
+
+from cbm_plugin.progress import Progress
 
 from .lists import ListError
 
@@ -59,11 +59,11 @@ def inspect_all(paths: Sequence[str], look: Callable[[str], Video], workers: int
         ListError: a damaged file crashed a process.
     """
     if workers == 0:
-        return dict(zip(paths, progress(map(look, paths), len(paths))))
+        return dict(zip(paths, with_progress(map(look, paths), len(paths))))
     done: Dict[str, Video] = {}
     try:
         with ProcessPoolExecutor(workers) as pool:
-            for path, video in zip(paths, progress(pool.map(look, paths), len(paths))):
+            for path, video in zip(paths, with_progress(pool.map(look, paths), len(paths))):
                 done[path] = video
     except BrokenProcessPool:
         suspects = ', '.join(paths[len(done):len(done) + 2 * workers])
@@ -79,14 +79,9 @@ def inspector(root: Path, template: str) -> Callable[[str], Video]:
     return partial(inspect_video, str(root))
 
 
-def progress(found: Iterator[Video], total: int, every: float = 2.0) -> Iterator[Video]:
-    """Pass items on; say every so many seconds how far it is, and how long it will take."""
-    start = said = time.monotonic()
+def with_progress(found: Iterator[Video], total: int) -> Iterator[Video]:
+    """Pass items on, and say how far it is and how long it will take."""
+    progress = Progress('videos opened', total)
     for number, item in enumerate(found, start=1):
         yield item
-        now = time.monotonic()
-        if now - said >= every:
-            said = now
-            left = (now - start) / number * (total - number)
-            print(f'{number} of {total} videos opened, about {left:.0f} s left', file=sys.stderr,
-                  flush=True)
+        progress.update(number)
