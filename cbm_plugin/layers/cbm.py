@@ -10,13 +10,13 @@ from .fast import PreparedUnits, Unit, Units
 from .merge import Merge
 from .norm import Norm, in_training
 from .packing import Packing, frames_of_step
-from .recurrent import RecurrentLayer, autocast_frames
+from .recurrent import FastTwin, RecurrentLayer, autocast_frames
 from .state import State
 from .temporal_dropout import Keep, TemporalDropout
 from .units import RNN, ConvRNN
 
 
-class CBM(RecurrentLayer):
+class CBM(FastTwin, RecurrentLayer):
     """Context Bridge Module::
 
         r_t = act(norm(R x_t))                     representation flow, along depth
@@ -84,6 +84,10 @@ class CBM(RecurrentLayer):
     def initial_state(self, x_t: Tensor) -> State:
         return self.temporal.initial_state(x_t)
 
+    def cell(self, x_t: Tensor, state: State) -> State:
+        """T's: the bridge has no state."""
+        return self.temporal.cell(x_t, state)
+
     def has_fast_twin(self) -> bool:
         return self.bridge is not None and self.bridge.has_fast_twin() \
             and self.temporal.has_fast_twin()
@@ -94,6 +98,10 @@ class CBM(RecurrentLayer):
 
     def fast_state_units(self) -> List[Unit]:
         return self.temporal.fast_state_units()
+
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
+                    start: Optional[State]) -> State:
+        return self.temporal.fast_states(projected, units, packing, start)
 
     def recurrence(self, frames: Tensor, packing: Packing,
                    start: Optional[State]) -> Tuple[Tensor, State]:
@@ -135,7 +143,7 @@ class CBM(RecurrentLayer):
     def _fast(self, frames: Tensor, packing: Packing, start: Optional[State],
               keep: Keep) -> Tuple[Tensor, State]:
         (z, *projected), units = self.project(frames, packing, keep)
-        states = self.temporal.fast_states(projected, units, packing, start)
+        states = self.fast_states(projected, units, packing, start)
         gate = self._pooled(self.temporal.output(states))
         if self.merge.kind == 'product':
             return self.bridge.gated(z, gate, packing), states

@@ -1,5 +1,5 @@
 """A deep stack of recurrent layers, with shortcuts and pooling between them."""
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from torch import Tensor, nn
 
@@ -11,6 +11,8 @@ from .sequence import Lengths, check_lengths
 from .state import State, shapes
 
 Span = Union[Tuple[int, int], Tuple[int, int, int]]
+RunLayer = Callable[[nn.Module, Tensor, Optional[State]], Tuple[Tensor, State]]
+"""One layer on packed frames, from its state: the frames it makes of them, and its new state."""
 
 
 class DeepRNN(nn.Module):
@@ -96,40 +98,39 @@ class DeepRNN(nn.Module):
             ``y (N, T, hidden_channels[-1], ...)`` and the layers' states.
         """
         if isinstance(x, Packed):
-            frames, new_state = self._run(*x, state, state_at)
+            frames, new_state = self._run_packed(*x, state, state_at)
             return Packed(frames, x.packing), new_state
         if x.ndim < 3:
             raise ValueError(f'DeepRNN expects (N, T, C, H, W) or (N, T, C), got the shape '
                              f'{tuple(x.shape)}')
         packing = Packing(*x.shape[:2], check_lengths(x, lengths))
-        frames, new_state = self._run(packing.pack(x), packing, state, state_at)
+        frames, new_state = self._run_packed(packing.pack(x), packing, state, state_at)
         return packing.unpack(frames), new_state
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t`` and the new states."""
-        packing = one_step(x_t.shape[0])
-        states = self._layer_states(state)
-        new_states: List[State] = []
-        inputs: Dict[int, Tensor] = {}
-        frames = frames_of_step(x_t)
-        for number, layer in enumerate(self.layers, start=1):
-            if number in self.sources.values():
-                inputs[number] = frames
-            frames, new_state = layer.step(frames, states[number - 1])
-            new_states.append(new_state)
-            frames = self._close_block(number, frames, inputs, packing)
-        return frames, tuple(new_states)
+        return self._run(frames_of_step(x_t), one_step(x_t.shape[0]), state,
+                         lambda layer, frames, layer_state: layer.step(frames, layer_state))
+
+    def _run_packed(self, frames: Tensor, packing: Packing, state: Optional[State],
+                    state_at: Lengths) -> Tuple[Tensor, State]:
+        def run_layer(layer: nn.Module, frames: Tensor,
+                      layer_state: Optional[State]) -> Tuple[Tensor, State]:
+            packed, new_state = layer(Packed(frames, packing), layer_state, state_at=state_at)
+            return packed.frames, new_state
+
+        return self._run(frames, packing, state, run_layer)
 
     def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
-             state_at: Lengths) -> Tuple[Tensor, State]:
+             run_layer: RunLayer) -> Tuple[Tensor, State]:
+        """Layer after layer, with what stands between them."""
         states = self._layer_states(state)
         new_states: List[State] = []
         inputs: Dict[int, Tensor] = {}
         for number, layer in enumerate(self.layers, start=1):
             if number in self.sources.values():
                 inputs[number] = frames
-            (frames, _), new_state = layer(Packed(frames, packing), states[number - 1],
-                                           state_at=state_at)
+            frames, new_state = run_layer(layer, frames, states[number - 1])
             new_states.append(new_state)
             frames = self._close_block(number, frames, inputs, packing)
         return frames, tuple(new_states)

@@ -13,6 +13,7 @@ So padding is never computed, and cannot reach a gradient, a state or a batch st
 kept channels last: one step is one piece of memory, and a batch without padding that is already in
 this order is packed and unpacked without a copy.
 """
+from functools import cached_property
 from itertools import accumulate
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -65,7 +66,7 @@ class Packing:
         if self.rectangular:
             longest = len(self.batch_sizes)
             return _rows(x if longest == x.shape[1] else x[:, :longest])
-        frames = x.flatten(0, 1).index_select(0, self._places().to(x.device))
+        frames = x.flatten(0, 1).index_select(0, self._places.to(x.device))
         return frames.contiguous(memory_format=_format(frames))
 
     def unpack(self, frames: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class Packing:
         shape = (self.batch * self.steps, *frames.shape[1:])
         padded = torch.zeros(shape, dtype=frames.dtype, device=frames.device)
         padded = padded.contiguous(memory_format=_format(frames))
-        return padded.index_copy(0, self._places().to(frames.device), frames).unflatten(
+        return padded.index_copy(0, self._places.to(frames.device), frames).unflatten(
             0, (self.batch, self.steps))
 
     def sort(self, state: State) -> State:
@@ -91,9 +92,7 @@ class Packing:
         """Of what stands in packed rows, what each row but the first step's sees as its past."""
         if self.rectangular:
             return rows[:-self.batch]
-        places = [torch.arange(start, start + size)
-                  for start, size in zip(self.offsets, self.batch_sizes[1:])]
-        return rows.index_select(0, torch.cat(places).to(rows.device))
+        return rows.index_select(0, self._pasts.to(rows.device))
 
     def pick(self, initial: State, history: State, at: Optional[Tensor]) -> State:
         """States after ``at`` items, in the batch's order.
@@ -127,6 +126,13 @@ class Packing:
 
         return map_state(leaf_at, initial, history)
 
+    @cached_property
+    def _pasts(self) -> Tensor:
+        """Of each packed row but the first step's, the row that is its past."""
+        return torch.cat([torch.arange(start, start + size)
+                          for start, size in zip(self.offsets, self.batch_sizes[1:])])
+
+    @cached_property
     def _places(self) -> Tensor:
         """Where each packed row stands in the padded batch ``(N * T,)``."""
         order = torch.arange(self.batch) if self.order is None else self.order

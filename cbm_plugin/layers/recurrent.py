@@ -1,4 +1,5 @@
 """The one interface of everything that recurs, and what all of it has in common."""
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import List, Optional, Tuple, Union
 
@@ -35,7 +36,47 @@ def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], 
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=bias)
 
 
-class RecurrentLayer(nn.Module):
+class FastTwin(ABC):
+    """What a :class:`RecurrentLayer` adds in order to have a fast twin."""
+
+    _prepared: PreparedUnits
+
+    @abstractmethod
+    def has_fast_twin(self) -> bool:
+        """Whether the fast twin knows this layer's options; the naive one runs otherwise."""
+
+    @abstractmethod
+    def fast_inputs(self) -> List[Unit]:
+        """The units that see the input alone: they run over all frames at once."""
+
+    @abstractmethod
+    def fast_state_units(self) -> List[Unit]:
+        """The units that see the state."""
+
+    @abstractmethod
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
+                    start: Optional[State]) -> State:
+        """The states ``(M, ...)`` after each item.
+
+        Args:
+            projected: what :meth:`fast_inputs` gave.
+            units: :meth:`fast_state_units`.
+            packing, start: see :meth:`RecurrentLayer.recurrence`.
+        """
+
+    def project(self, frames: Tensor, packing: Packing,
+                keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
+        """What :meth:`fast_inputs` give for all frames, and the units of the state."""
+        frames = autocast_frames(frames)
+        inputs, state_units = self._prepared.get(
+            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
+        spans = kept_spans(packing, keep)
+        if spans is not None:
+            inputs = [unit if unit.always_learns else unit._replace(spans=spans) for unit in inputs]
+        return list(project(frames, inputs)), state_units
+
+
+class RecurrentLayer(nn.Module, ABC):
     """A recurrent layer over sequences ``(N, T, C, H, W)``, or ``(N, T, C)`` for vectors.
 
     Used like ``torch.nn.LSTM(batch_first=True)``, with two things more, ``lengths`` and
@@ -47,10 +88,9 @@ class RecurrentLayer(nn.Module):
         y_t, state = layer.step(x_t, state)          # one item
 
     What lies beyond an item's length never reaches an output, a gradient, a state or a batch
-    statistic. A subclass supplies :meth:`cell`, the readable recurrence, and may supply its fast
-    twin, :meth:`fast_inputs`, :meth:`fast_state_units` and :meth:`fast_states`; where its state is
-    not one map of ``hidden_channels``, :meth:`initial_state`; where its output is not its state,
-    :meth:`output`.
+    statistic. A subclass supplies :meth:`cell`, the readable recurrence, and may be a
+    :class:`FastTwin`; where its state is not one map of ``hidden_channels``, it supplies
+    :meth:`initial_state`; where its output is not its state, :meth:`output`.
 
     Args:
         in_channels: C of the input.
@@ -84,36 +124,17 @@ class RecurrentLayer(nn.Module):
         """The zero state for one item ``x_t (N, C, ...)`` of a sequence."""
         return x_t.new_zeros(x_t.shape[0], self.hidden_channels, *x_t.shape[2:])
 
+    @abstractmethod
     def cell(self, x_t: Tensor, state: State) -> State:
         """One item: ``x_t (N, C, ...)`` and the state before it -> the state after it."""
-        raise NotImplementedError
 
     def output(self, states: State) -> Tensor:
         """The layer's output, out of its state."""
         return states  # type: ignore[return-value]
 
     def has_fast_twin(self) -> bool:
-        """Whether there is one for this layer's options."""
+        """Whether this is a :class:`FastTwin` whose options its fast twin knows."""
         return False
-
-    def fast_inputs(self) -> List[Unit]:
-        """The units that see the input alone: they run over all frames at once."""
-        raise NotImplementedError
-
-    def fast_state_units(self) -> List[Unit]:
-        """The units that see the state."""
-        raise NotImplementedError
-
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
-        """The states ``(M, ...)`` after each item.
-
-        Args:
-            projected: what :meth:`fast_inputs` gave.
-            units: :meth:`fast_state_units`.
-            packing, start: see :meth:`recurrence`.
-        """
-        raise NotImplementedError
 
     # --- running it
 
@@ -183,17 +204,6 @@ class RecurrentLayer(nn.Module):
             return self.naive_states(frames, packing, start, keep)
         projected, units = self.project(frames, packing, keep)
         return self.fast_states(projected, units, packing, start)
-
-    def project(self, frames: Tensor, packing: Packing,
-                keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
-        """What :meth:`fast_inputs` give for all frames, and the units of the state."""
-        frames = autocast_frames(frames)
-        inputs, state_units = self._prepared.get(
-            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
-        spans = kept_spans(packing, keep)
-        if spans is not None:
-            inputs = [unit if unit.always_learns else unit._replace(spans=spans) for unit in inputs]
-        return list(project(frames, inputs)), state_units
 
     def naive_states(self, frames: Tensor, packing: Packing, start: Optional[State],
                      keep: Keep = None) -> State:

@@ -21,11 +21,24 @@ from .norm import (
     normalise,
 )
 from .packing import Packing
-from .recurrent import RecurrentLayer, plain_batch_norm, projection
+from .recurrent import FastTwin, RecurrentLayer, plain_batch_norm, projection
 from .state import State
 
 
-class RNN(RecurrentLayer):
+class _OneNorm(FastTwin, RecurrentLayer):
+    """A unit with one norm, on ``W x_t + U h_{t-1}`` as a whole."""
+
+    def has_fast_twin(self) -> bool:
+        return plain_batch_norm(check_norm(self.norm))
+
+    def fast_inputs(self) -> List[Unit]:
+        return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
+
+    def fast_state_units(self) -> List[Unit]:
+        return [Unit(*fold(self.norm, self.state_unit.weight))]
+
+
+class RNN(_OneNorm):
     """``h_t = act(norm(W x_t + U h_{t-1} + b))`` on vectors ``(N, T, C)``.
 
     With ``activation='sigmoid'`` it is the temporal flow T of the Context Bridge Module: its
@@ -55,22 +68,13 @@ class RNN(RecurrentLayer):
         pre = normalise(self.norm, self.input_unit(x_t) + self.state_unit(state))
         return ACTIVATIONS[self.activation](pre)
 
-    def has_fast_twin(self) -> bool:
-        return plain_batch_norm(check_norm(self.norm))
-
-    def fast_inputs(self) -> List[Unit]:
-        return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
-
-    def fast_state_units(self) -> List[Unit]:
-        return [Unit(*fold(self.norm, self.state_unit.weight))]
-
     def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
         return fast.rnn(*projected, *units, start, packing, self.activation,
                         in_training(self.norm))
 
 
-class LSTM(RecurrentLayer):
+class LSTM(_OneNorm):
     """Long short-term memory on vectors ``(N, T, C)``; gates in the order i, f, o, g, no peepholes.
 
     The state is ``(h, c)``. The forget gate's bias starts at 1, so that the cell keeps what it
@@ -108,21 +112,12 @@ class LSTM(RecurrentLayer):
     def output(self, states: State) -> Tensor:
         return states[0]
 
-    def has_fast_twin(self) -> bool:
-        return plain_batch_norm(check_norm(self.norm))
-
-    def fast_inputs(self) -> List[Unit]:
-        return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
-
-    def fast_state_units(self) -> List[Unit]:
-        return [Unit(*fold(self.norm, self.state_unit.weight))]
-
     def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
         return fast.lstm(*projected, *units, start, packing, in_training(self.norm))
 
 
-class GRU(RecurrentLayer):
+class GRU(FastTwin, RecurrentLayer):
     """Gated recurrent unit on vectors ``(N, T, C)``; the reset gate acts before the state weights.
 
     ``z, r = sigmoid(.)``, ``h~ = tanh(W x + U (r h))``, ``h = (1 - z) h + z h~``. The update gate's

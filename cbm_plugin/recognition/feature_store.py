@@ -6,6 +6,7 @@ a data set can check thousands of files without reading one of them.
 import os
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -20,7 +21,7 @@ class Header(NamedTuple):
     dtype: np.dtype
 
 
-class FeatureStore:
+class FeatureStore(ABC):
     """Gives the header and the items of each video's array.
 
     Args:
@@ -42,17 +43,17 @@ class FeatureStore:
         stem = str(PurePosixPath(name).with_suffix('')) if PurePosixPath(name).name else name
         return next((key for key in (name, stem) if self.has(key)), None)
 
+    @abstractmethod
     def has(self, key: str) -> bool:
         """Whether there is an array of that name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def header(self, key: str) -> Header:
         """Shape and type of an array."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, key: str, items: Union[slice, np.ndarray] = slice(None)) -> np.ndarray:
         """The picked items of an array, ``(T, ...)``."""
-        raise NotImplementedError
 
 
 class NpyFolder(FeatureStore):
