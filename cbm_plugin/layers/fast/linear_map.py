@@ -76,16 +76,22 @@ class ConvMap(LinearMap):
         out.add_(self.transposed(g, out))
 
     def transposed(self, g: Tensor, x: Tensor) -> Tensor:
-        return self._backward(g, x, (True, False, False))[0]
+        return self._backward(g, x, (True, False, False), self.stride)[0]
 
     def weight_grad(self, x: Tensor, g: Tensor,
                     biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
-        return self._backward(g, x, (False, True, biased))[1:]
+        stride = self.stride
+        if self.padding == 0 and stride > 1:  # oneDNN's own way writes past its memory, see
+            # layers.recurrent.StridedPointwise: here too only what a 1x1 kernel sees
+            x = x[..., ::stride, ::stride].contiguous(memory_format=torch.channels_last)
+            stride = 1
+        return self._backward(g, x, (False, True, biased), stride)[1:]
 
-    def _backward(self, g: Tensor, x: Tensor, wanted: Tuple[bool, bool, bool]) -> Tuple:
+    def _backward(self, g: Tensor, x: Tensor, wanted: Tuple[bool, bool, bool],
+                  stride: int) -> Tuple:
         pair = [self.padding] * 2
         return torch.ops.aten.convolution_backward(
-            g, x, self.channels_last, [self.weight.shape[0]], [self.stride] * 2, pair, [1, 1],
+            g, x, self.channels_last, [self.weight.shape[0]], [stride] * 2, pair, [1, 1],
             False, [0, 0], 1, wanted)
 
 
