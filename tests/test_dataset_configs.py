@@ -64,6 +64,8 @@ def narrowed(path: Path, work_dir: Path) -> Config:
 
 
 def _narrow_step(step: dict) -> None:
+    for later in step.get('geometry', ()):
+        _narrow_step(later)
     if 'num_items' in step:
         step['num_items'] = 5
     if 'num_clips' in step:

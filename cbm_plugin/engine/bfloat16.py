@@ -9,7 +9,7 @@ from torch import nn
 
 SLOW_BFLOAT16 = (
     'this CPU has no matrix tiles (AMX): bfloat16 convolutions are slower than float32 on it. '
-    'Leave --amp out to train faster; results are the same within the noise of a seed')
+    'Leave --amp out to train faster')
 
 
 @OPTIM_WRAPPERS.register_module()
