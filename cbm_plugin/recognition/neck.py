@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..layers import LAYERS, STANDALONE_CHANNELS, VARIANTS, DeepRNN, State
+from ..layers.build import check_options
 from ..layers.sequence import Lengths
 from ..registry import MODELS
 
@@ -50,6 +51,7 @@ class RecurrentNeck(BaseModule):
         settings = {**VARIANTS.get(variant or '', {}), **options}
         settings['layer'] = {**settings.get('layer', dict(type='CBM')), **(layer or {})}
         settings['layer'] = resolve_types(settings['layer'])
+        check_options(DeepRNN, settings)
         self.rnn = DeepRNN(in_channels, hidden_channels, **settings)
         self.out_channels = self.rnn.out_channels
         self.dropout = nn.Dropout2d(dropout_ratio)

@@ -20,7 +20,7 @@ from .backbone_scope import (
     check_steps,
     with_time,
 )
-from .chunks import chunk_length, chunked_logits
+from .chunks import chunk_length, chunked_logits, require_causal
 from .frame_features import feature_maps
 
 Samples = Sequence[ActionDataSample]
@@ -68,6 +68,8 @@ class RecurrentRecognizer(BaseRecognizer):
         chunk_length(test_cfg)  # a wrong one is told now, not at the first test
         self.scope = backbone_scope(self.backbone)
         self.causal = self.scope == FRAME
+        if getattr(self.cls_head, 'per_frame', False):
+            require_causal(self, 'model.cls_head.per_frame')
         self.coherence = CoherenceSettings()
 
     # --- features

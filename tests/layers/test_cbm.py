@@ -169,6 +169,9 @@ def test_an_unknown_option_is_named_with_what_is_allowed(options: dict, message:
 
 @pytest.mark.parametrize('options, message', [
     (dict(layer=dict(type='CMB')), "layer type 'CMB' is unknown: use one of"),
+    (dict(layer=dict(type='CBM', nrom='BN')), r"CBM has no option 'nrom': use one of \['activat"),
+    (dict(layer=dict(type='ConvLSTM', init='xavier')),
+     r"ConvLSTM has no option 'init': use one of \['kernel_size', 'norm', 'twin'\]"),
     (dict(shortcuts=[(1, 3), (3, 4)]), r'the shortcut \(3, 4\) overlaps'),
     (dict(shortcuts=[(3, 5)]), r'names layer 5, but the stack has layers 1\.\.4'),
     (dict(pool_after=[7]), 'pool_after names layer 7'),

@@ -149,3 +149,19 @@ def test_two_pathways_are_refused() -> None:
 def test_what_a_backbone_sees_is_told_without_a_flag(config: dict, scope: str) -> None:
     init_default_scope('mmaction')
     assert backbone_scope(MODELS.build(config)) == scope
+
+
+def test_scores_of_single_frames_are_refused_where_a_frame_sees_later_ones() -> None:
+    config = dict(
+        type='RecurrentRecognizer', backbone=dict(BACKBONES['SlowOnly'], pretrained=None),
+        neck=dict(type='RecurrentNeck', in_channels=512, hidden_channels=[4]),
+        cls_head=dict(type='RecurrentHead', num_classes=CLASSES, in_channels=4, per_frame=True))
+    init_default_scope('mmaction')
+    with pytest.raises(ValueError, match='model.cls_head.per_frame needs a model that sees no la'):
+        MODELS.build(config)
+
+
+def test_an_option_that_no_stack_has_is_named_with_those_it_has() -> None:
+    init_default_scope('mmaction')
+    with pytest.raises(ValueError, match=r"DeepRNN has no option 'depth': use one of \['down"):
+        MODELS.build(dict(type='RecurrentNeck', in_channels=4, hidden_channels=[4], depth=3))
