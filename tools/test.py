@@ -14,6 +14,7 @@ import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before
 # isort: split
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
@@ -97,13 +98,23 @@ def _add_dump(cfg: Config, path: str) -> None:
     cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
 
 
-def _check_checkpoint(runner: Runner, args: argparse.Namespace) -> None:
-    """MMEngine would leave weights that the checkpoint lacks as they are: random."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    try:
-        fitting_weights(model, args.checkpoint, args.config, more_allowed=True)
-    except ValueError as error:
-        fail(str(error))
+class FittingCheckpointHook(Hook):
+    """Refuses a checkpoint that lacks weights: MMEngine would leave those random.
+
+    Args:
+        path, config: for the message.
+    """
+    priority = 'VERY_LOW'  # after moving averages have put theirs in place
+
+    def __init__(self, path: str, config: str) -> None:
+        self.path, self.config = path, config
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        try:
+            fitting_weights(model, checkpoint, self.path, self.config, more_allowed=True)
+        except ValueError as error:
+            fail(str(error))
 
 
 def main(argv: Optional[List[str]] = None) -> None:
@@ -114,7 +125,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     init_cpu_process_group(args.launcher)
     with explain_user_errors(cfg):
         runner = build_runner(cfg)
-        _check_checkpoint(runner, args)
+        runner.register_hook(FittingCheckpointHook(args.checkpoint, args.config))
         metrics = runner.test()
     if is_main_process():
         places = {'checkpoint': args.checkpoint, 'predictions': args.dump, 'log': runner.log_dir}

@@ -43,12 +43,16 @@ def load_exactly(model: nn.Module, checkpoint: Union[str, Path], config: str = '
         config: name of the model's config, for the message.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`fitting_weights`.
+        FileNotFoundError: there is no such file.
+        ValueError: it is no checkpoint, or another model's, see :func:`fitting_weights`.
     """
-    model.load_state_dict(fitting_weights(model, checkpoint, config))
+    path = str(checkpoint)
+    if '://' not in path and not os.path.isfile(path):
+        raise FileNotFoundError(f'there is no checkpoint {path}: give an existing file or a URL')
+    model.load_state_dict(fitting_weights(model, _read(path), path, config))
 
 
-def fitting_weights(model: nn.Module, checkpoint: Union[str, Path], config: str = 'the model',
+def fitting_weights(model: nn.Module, loaded: Mapping, path: str, config: str = 'the model',
                     more_allowed: bool = False) -> Dict[str, Tensor]:
     """The weights in a checkpoint, if they are this model's.
 
@@ -56,18 +60,16 @@ def fitting_weights(model: nn.Module, checkpoint: Union[str, Path], config: str 
     weights.
 
     Args:
-        model, checkpoint, config: see :func:`load_exactly`.
+        model: what they are for.
+        loaded: what the checkpoint holds.
+        path: its file or URL, for the message.
+        config: name of the model's config, for the message.
         more_allowed: keys that the model does not have are no fault. Default False.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint, or another model's: with the keys that differ, and the
-            config it was likely written with.
+        ValueError: they are another model's: with the keys that differ, and the config that they
+            were likely written with.
     """
-    path = str(checkpoint)
-    if '://' not in path and not os.path.isfile(path):
-        raise FileNotFoundError(f'there is no checkpoint {path}: give an existing file or a URL')
-    loaded = _read(path)
     weights = _weights(loaded)
     differences = compare(model.state_dict(), weights)
     if differences.missing or differences.reshaped or (differences.unexpected and not more_allowed):
@@ -109,7 +111,7 @@ def _read(path: str) -> Dict:
     return loaded
 
 
-def _weights(loaded: Dict) -> Dict[str, Tensor]:
+def _weights(loaded: Mapping) -> Dict[str, Tensor]:
     """The weights by name; those of a distributed wrapper without its prefix."""
     weights = loaded.get('state_dict', loaded)
     return {re.sub(r'^module\.', '', key): value for key, value in weights.items()
