@@ -68,7 +68,7 @@ class RecurrentRecognizer(BaseRecognizer):
         chunk_length(test_cfg)  # a wrong one is told now, not at the first test
         self.scope = backbone_scope(self.backbone)
         self.causal = self.scope == FRAME
-        if getattr(self.cls_head, 'per_frame', False):
+        if self.with_cls_head and getattr(self.cls_head, 'per_frame', False):
             require_causal(self, 'model.cls_head.per_frame')
         self.coherence = CoherenceSettings()
 
