@@ -1,0 +1,4 @@
+"""The shallow baseline: one ConvLSTM layer, as wide as the layers of the CBM stack."""
+_base_ = 'convlstm15_scratch_1xb16-8to12x3x2-30e_video-folder-motion.py'
+
+model = dict(neck=dict(hidden_channels=[16], shortcuts=None, pool_after=None))
