@@ -18,6 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from cbm_plugin.engine.checkpoints import fitting_weights
 from cbm_plugin.engine.launch import (
     build_runner,
     closing_block,
@@ -26,7 +27,6 @@ from cbm_plugin.engine.launch import (
     set_work_dir,
 )
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
-from cbm_plugin.recognition.checkpoints import fitting_weights
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from ..engine.checkpoints import load_exactly
 from ..layers import State
 from ..registry import MODELS
-from .checkpoints import load_exactly
 from .chunks import require_causal
 from .frame_pipeline import FramePipeline, interval_of
 from .recognizer import RecurrentRecognizer
@@ -87,7 +87,7 @@ class StreamRecognizer:
 
         Raises:
             FileNotFoundError, ValueError: see
-                :func:`~cbm_plugin.recognition.checkpoints.load_exactly`; or the config has no test
+                :func:`~cbm_plugin.engine.checkpoints.load_exactly`; or the config has no test
                 pipeline.
         """
         cfg = config if isinstance(config, Config) else Config.fromfile(config)

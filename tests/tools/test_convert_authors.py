@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import cbm_plugin.recognition  # noqa: F401  (registers everything)
+from cbm_plugin.engine.checkpoints import compare, load_exactly
 from cbm_plugin.layers import LSTM, VARIANTS, DeepRNN
-from cbm_plugin.recognition.checkpoints import compare, load_exactly
 from cbm_plugin.registry import MODELS
 
 from ..layers.golden import GOLDEN, load, relative_error

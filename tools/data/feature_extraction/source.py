@@ -10,7 +10,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from cbm_plugin.recognition.checkpoints import compare
+from cbm_plugin.engine.checkpoints import compare
 from cbm_plugin.registry import DATASETS, MODELS
 
 SAMPLERS = ('SampleFrames', 'UniformSample', 'DenseSampleFrames', 'SampleSequence',

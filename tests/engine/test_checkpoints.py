@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cbm_plugin.recognition.checkpoints import MAX_NAMED, compare, load_exactly
+from cbm_plugin.engine.checkpoints import MAX_NAMED, compare, load_exactly
 
 from ..tiny import tiny_recognizer, weights
 from ..tiny_run import tiny_config, train
