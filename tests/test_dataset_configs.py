@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -26,19 +27,27 @@ from video_dataset.output import list_name  # noqa: E402
 
 @pytest.fixture(scope='session')
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four videos, and lists under the names that the preparation tool gives them."""
+    """Four videos, as files and as images, and lists under the preparation tool's names."""
     root = tmp_path_factory.mktemp('official')
     (root / 'videos').mkdir()
     rng = np.random.default_rng(0)
     for i in range(4):
-        write_mp4(root / f'videos/{i}.mp4', rng.integers(0, 256, (9, 40, 64, 3), dtype=np.uint8))
+        frames = rng.integers(0, 256, (9, 40, 64, 3), dtype=np.uint8)
+        write_mp4(root / f'videos/{i}.mp4', frames)
+        (root / f'rawframes/{i}').mkdir(parents=True)
+        for number, frame in enumerate(frames, start=1):
+            cv2.imwrite(str(root / f'rawframes/{i}/img_{number:05}.jpg'), frame)
     for name in DATASETS:
         for number in ((0,) if name == 'kinetics400' else (1, 2)):
             for part in ('train', 'val'):
-                split = Split(number, part, [Item(f'{i}.mp4', i) for i in range(4)])
-                (root / list_name(name, split, 'videos')).write_text(
-                    ''.join(f'{item.path} {item.label}\n' for item in split.items))
+                _write_lists(root, name, Split(number, part, [Item(str(i), i) for i in range(4)]))
     return root
+
+
+def _write_lists(root: Path, name: str, split: Split) -> None:
+    for kind, line in (('videos', '{}.mp4 {}\n'), ('rawframes', '{} 9 {}\n')):
+        (root / list_name(name, split, kind)).write_text(
+            ''.join(line.format(item.path, item.label) for item in split.items))
 
 
 @pytest.fixture(autouse=True)
@@ -94,9 +103,10 @@ def _narrow_model(model: dict) -> None:
 
 def test_there_is_a_config_for_every_model_and_data_set() -> None:
     stems = {path.stem for path in CONFIGS}
-    assert len(stems) == 13
+    assert len(stems) == 14
     for name in ('ucf101', 'hmdb51'):
         assert sum(stem.endswith(f'{name}-rgb') for stem in stems) == 6
+    assert sum(stem.endswith('ucf101-rawframes-rgb') for stem in stems) == 1
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -157,3 +167,21 @@ def test_the_split_is_chosen_in_the_environment(videos: Path,
     assert cfg.train_dataloader.dataset.ann_file == f'{videos}/ucf101_train_split_2_videos.txt'
     assert cfg.test_dataloader.dataset.ann_file == f'{videos}/ucf101_val_split_2_videos.txt'
     assert os.path.isfile(cfg.test_dataloader.dataset.ann_file)
+
+
+def test_raw_frames_have_the_protocol_of_the_videos() -> None:
+    raw = next(path for path in CONFIGS if path.stem.endswith('ucf101-rawframes-rgb'))
+    cfg, twin = (Config.fromfile(raw.with_name(name)) for name in (
+        raw.name, raw.name.replace('-rawframes', '')))
+    for name in ('model', 'optim_wrapper', 'train_cfg', 'custom_hooks', 'param_scheduler'):
+        assert cfg.get(name) == twin.get(name)
+    for name in ('train_dataloader', 'test_dataloader'):
+        assert _single_steps(cfg[name].dataset.pipeline) == \
+            _single_steps(twin[name].dataset.pipeline)
+
+
+def _single_steps(pipeline: list) -> list:
+    """A pipeline without opening and decoding, what is fused taken apart."""
+    steps = [inner for step in pipeline for inner in step.get('geometry', [step])]
+    return [step for step in steps if step['type'] not in
+            ('DecordInit', 'DecordDecode', 'RawFrameDecode', 'FormatShape')]

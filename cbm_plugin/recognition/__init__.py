@@ -17,6 +17,7 @@ from .neck import RecurrentNeck, StandaloneCBM
 from .observation import ObserveBeginning
 from .prefixes import EarlyRecognitionLoop, predict_prefixes
 from .preprocessor import SequencePreprocessor
+from .rawframe_dataset import CheckedRawframeDataset
 from .recognizer import RecurrentRecognizer
 from .streaming import StreamRecognizer
 from .transforms import AddMotionChannels, FreezeFrame
@@ -24,8 +25,9 @@ from .video_faults import VideoFaultHook
 
 __all__ = [
     'EarlyRecognitionLoop', 'EarlyRecognitionMetric', 'ObserveBeginning', 'predict_prefixes',
-    'AGGREGATIONS', 'AddMotionChannels', 'CheckedVideoDataset', 'FeatureIdentity',
-    'DecordDecodeFused', 'FeatureSequences', 'FreezeFrame', 'LoadFeatures', 'MotionClips',
+    'AGGREGATIONS', 'AddMotionChannels', 'CheckedRawframeDataset', 'CheckedVideoDataset',
+    'DecordDecodeFused', 'FeatureIdentity', 'FeatureSequences', 'FreezeFrame', 'LoadFeatures',
+    'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
     'HiddenLayerHead', 'MmcvVGG', 'NoBackbone', 'SmallConvNet', 'StandaloneCBM',
     'StreamRecognizer', 'VideoFaultHook', 'aggregate', 'anticipation_loss', 'feature_maps',

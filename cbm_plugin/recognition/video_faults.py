@@ -1,19 +1,25 @@
 """What becomes of videos that fail: they are counted, named, and stood in for."""
 import os
 import tempfile
+from pathlib import Path
 from typing import Dict, Iterable, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
+from ..files import write_whole
 from ..registry import HOOKS
 from ..synthetic.video import write_mp4
 
 MAX_NAMED = 10
 """So many bad files are named in one message; the rest are counted."""
+
+BLACK_FRAMES = 64
+"""So many frames the black video has that stands in for a broken one."""
 
 
 @HOOKS.register_module()
@@ -85,11 +91,24 @@ class VideoFaultHook(Hook):
 
 def black_video() -> str:
     """A file of black frames, which stands in for a broken one in testing."""
-    user = getattr(os, 'getuid', int)()  # Windows has no user numbers
-    path = os.path.join(tempfile.gettempdir(), f'cbm_plugin_black_{user}.mp4')
+    path = _stand_in('mp4')
     if not os.path.isfile(path):
-        write_mp4(path, np.zeros((64, 240, 320, 3), np.uint8))
+        write_mp4(path, np.zeros((BLACK_FRAMES, 240, 320, 3), np.uint8))
     return path
+
+
+def black_image() -> str:
+    """A black png, which stands in for every raw frame of a broken video in testing."""
+    path = _stand_in('png')
+    if not os.path.isfile(path):
+        black = np.zeros((240, 320, 3), np.uint8)
+        write_whole(Path(path), lambda draft: cv2.imwrite(str(draft), black))
+    return path
+
+
+def _stand_in(suffix: str) -> str:
+    user = getattr(os, 'getuid', int)()  # Windows has no user numbers
+    return os.path.join(tempfile.gettempdir(), f'cbm_plugin_black_{user}.{suffix}')
 
 
 def some_names(names: Sequence[str]) -> str:

@@ -329,6 +329,17 @@ def test_a_failed_run_leaves_earlier_lists_as_they_were(own: DataSet) -> None:
     assert {path.name: path.read_bytes() for path in own.out.iterdir()} == before
 
 
+def as_raw_frames(data: DataSet) -> Path:
+    """The same videos as folders of images, beside them."""
+    root = data.folder / 'rawframes'
+    for video in filter(Path.is_file, data.videos.rglob('*')):
+        folder = root / video.relative_to(data.videos).with_suffix('')
+        folder.mkdir(parents=True)
+        for frame in (1, 2, 3):
+            cv2.imwrite(str(folder / f'img_{frame:05}.jpg'), np.zeros((32, 40, 3), np.uint8))
+    return root
+
+
 @pytest.mark.parametrize('name, fixture', [('ucf101', 'ucf'), ('hmdb51', 'hmdb'),
                                            ('kinetics400', 'kinetics')])
 def test_the_configs_of_a_data_set_find_what_was_written(
@@ -337,6 +348,8 @@ def test_the_configs_of_a_data_set_find_what_was_written(
     data: DataSet = request.getfixturevalue(fixture)
     data.out = data.folder  # beside `videos`, as in docs/datasets.md
     data.run(name)
+    data.videos = as_raw_frames(data)
+    data.run(name, '--raw-frames')
     monkeypatch.setenv('DATA_ROOT', str(data.folder))
     init_default_scope('mmaction')
     for path in (ROOT / 'configs/recognition' / name).glob('*.py'):

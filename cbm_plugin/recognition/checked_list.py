@@ -1,0 +1,136 @@
+"""What all checked lists of videos share: a check before training, and samples that never fail."""
+import os
+from typing import Any, List, Optional, Sequence, Tuple
+
+from ..engine.seeding import seed_sample
+from .video_faults import some_names
+
+MAX_REPLACED = 20
+"""So many videos in a row may fail: more is a fault of the list or the pipeline, not bad luck."""
+
+
+class CheckedListMixin:
+    """Checks the list of one of MMAction2's data sets; stands before it among the bases.
+
+    Each sample is drawn with random numbers that depend on (seed, epoch, index) alone, when the
+    sampler is a :class:`~cbm_plugin.engine.seeding.SeededSampler`. In training, a video that fails
+    is replaced by the next one that does not; the sample carries what failed, for
+    :class:`~cbm_plugin.recognition.video_faults.VideoFaultHook` to count. In testing, a video that
+    fails is replaced by a black one: its label still counts, so that no score gets better by a
+    broken file.
+
+    A data set says how its lines and files are checked: :attr:`name_key`, :attr:`missing_remedy`,
+    :meth:`line_fault`, :meth:`missing_file`, :meth:`open_fault` and :meth:`blacken`.
+    """
+
+    name_key: str
+    """Where a video's entry has its path."""
+
+    missing_remedy: str
+    """What to set where files are missing."""
+
+    def __init__(self, ann_file: str, pipeline: Sequence[Any], num_classes: Optional[int] = None,
+                 check: str = 'exists', **options: Any) -> None:
+        if check not in ('exists', 'open'):
+            raise ValueError(f"check is '{check}': use 'exists' or 'open'")
+        self.check = check
+        super().__init__(ann_file, pipeline, num_classes=num_classes, **options)
+
+    def line_fault(self, line: str) -> str:
+        """What is wrong with a line of the list, and what to do; '' if nothing."""
+        raise NotImplementedError
+
+    def missing_file(self, video: dict) -> str:
+        """The path that a listed video lacks; '' if it is there."""
+        raise NotImplementedError
+
+    def open_fault(self, video: dict) -> str:
+        """Why a video cannot be opened; '' if it can."""
+        raise NotImplementedError
+
+    def blacken(self, video: dict) -> None:
+        """Let an entry name black frames instead."""
+        raise NotImplementedError
+
+    def reason(self, video: dict, error: Exception) -> str:
+        """Why a sample failed."""
+        return f'{type(error).__name__}: {short(error)}'
+
+    def load_data_list(self) -> List[dict]:
+        """Read and check the list."""
+        if not os.path.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'the list of videos {self.ann_file} does not exist: set ann_file, or, with our '
+                'config for a folder of videos, DATA_ROOT=DIR in the environment')
+        self._check_lines()
+        videos = super().load_data_list()
+        if not videos:
+            raise ValueError(f'the list of videos {self.ann_file} is empty')
+        self._check_files(videos)
+        if not self.multi_class:
+            self._check_labels(videos)
+        return videos
+
+    def _check_lines(self) -> None:
+        with open(self.ann_file) as lines:
+            for number, line in enumerate(lines, start=1):
+                fault = self.line_fault(line.strip())
+                if fault:
+                    raise ValueError(f"{self.ann_file}, line {number}: '{line.strip()}' {fault}")
+
+    def _check_labels(self, videos: List[dict]) -> None:
+        for number, video in enumerate(videos, start=1):
+            if self.num_classes is not None and not 0 <= video['label'] < self.num_classes:
+                raise ValueError(f"{self.ann_file}, line {number}: label {video['label']} of "
+                                 f'{video[self.name_key]} is outside 0..{self.num_classes - 1}: '
+                                 'correct the list, or set num_classes')
+
+    def _check_files(self, videos: List[dict]) -> None:
+        missing = list(filter(None, map(self.missing_file, videos)))
+        if missing:
+            raise FileNotFoundError(
+                f'{self.ann_file} lists {len(missing)} of {len(videos)} videos that do not exist: '
+                f'{some_names(missing)}. {self.missing_remedy}')
+        if self.check == 'open':
+            bad = [f'{video[self.name_key]} ({fault})' for video in videos
+                   for fault in [self.open_fault(video)] if fault]
+            if bad:
+                raise ValueError(f'{self.ann_file} lists {len(bad)} of {len(videos)} videos that '
+                                 f'cannot be opened: {some_names(bad)}. Repair them or take them '
+                                 "off the list; with check='exists' they are replaced in training")
+
+    def prepare_data(self, idx: int) -> Any:
+        """One sample, whatever happens to its video."""
+        faults: List[Tuple[str, str]] = []
+        for attempt in range(min(MAX_REPLACED, len(self))):
+            # an index of the same draw, so that a replacement repeats too
+            index = idx if attempt == 0 else type(idx)(
+                (int(idx) + attempt) % len(self),
+                **({} if type(idx) is int else dict(seed=idx.seed, epoch=idx.epoch)))
+            seed_sample(index)
+            info = self.get_data_info(index)
+            name = info[self.name_key]
+            try:
+                return _with_faults(self.pipeline(info), faults)
+            except Exception as error:  # decord, OpenCV and NumPy raise many kinds
+                faults.append((name, self.reason(info, error)))
+            if self.test_mode:
+                return _with_faults(self._in_black(idx), faults)
+        raise RuntimeError(f'none of the {len(faults)} videos tried of {self.ann_file} can be '
+                           f'read: {some_names([": ".join(fault) for fault in faults])}')
+
+    def _in_black(self, idx: int) -> Any:
+        info = self.get_data_info(idx)
+        self.blacken(info)
+        return self.pipeline(info)
+
+
+def short(error: BaseException) -> str:
+    """The first line of an error's message, or its type."""
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _with_faults(packed: Any, faults: List[Tuple[str, str]]) -> Any:
+    if faults:
+        packed['data_samples'].set_metainfo(dict(faults=tuple(faults)))
+    return packed
