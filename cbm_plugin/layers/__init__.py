@@ -16,6 +16,7 @@ from .variants import (
     POLYGON_RELEASED_CHANNELS,
     STANDALONE_CHANNELS,
     VARIANTS,
+    variant_settings,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     'LAYERS', 'LSTM', 'Merge', 'POLYGON_CHANNELS', 'POLYGON_RELEASED_CHANNELS', 'Packed',
     'Packing', 'RNN', 'RecurrentLayer', 'STANDALONE_CHANNELS', 'State', 'TemporalDropout',
     'VARIANTS', 'detach_state', 'layer_factory', 'map_state', 'state_survival',
+    'variant_settings',
 ]

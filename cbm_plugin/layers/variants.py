@@ -13,7 +13,10 @@ T starts from the authors' Xavier with gain 3. ``[state, input]`` against ``[inp
 T's convolution is a matter of where a checkpoint's channels stand, not of the function: our T keeps
 two separate sets of weights.
 """
-from typing import Dict
+from typing import Dict, Optional
+
+from .build import check_options
+from .deep_rnn import DeepRNN
 
 STANDALONE_CHANNELS = [64] * 5 + [128] * 4 + [256] * 4 + [512] * 4
 
@@ -53,3 +56,26 @@ VARIANTS['standalone_released'] = dict(
     VARIANTS['standalone'],
     shortcuts=[(10, 11, 8) if span == (10, 11) else span
                for span in VARIANTS['standalone']['shortcuts']])
+
+
+def variant_settings(variant: Optional[str] = None, layer: Optional[dict] = None,
+                     **options: object) -> dict:
+    """Arguments of :class:`~cbm_plugin.layers.deep_rnn.DeepRNN`: a variant's, and what differs.
+
+    Args:
+        variant: a key of :data:`VARIANTS`. Default None: CBM layers with their own defaults.
+        layer: options of the layers that override the variant's. Another ``type`` than CBM takes
+            none of its options.
+        options: other arguments of ``DeepRNN``, likewise.
+
+    Raises:
+        ValueError: the variant or an option is unknown.
+    """
+    if variant is not None and variant not in VARIANTS:
+        raise ValueError(f"variant '{variant}' is unknown: use one of {sorted(VARIANTS)}")
+    settings = {**VARIANTS.get(variant or '', {}), **options}
+    own = settings.get('layer', dict(type='CBM'))
+    layer = layer or {}
+    settings['layer'] = {**own, **layer} if layer.get('type', 'CBM') == 'CBM' else dict(layer)
+    check_options(DeepRNN, settings)
+    return settings

@@ -4,8 +4,7 @@ from typing import Optional, Tuple
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..layers import LAYERS, STANDALONE_CHANNELS, VARIANTS, DeepRNN, State
-from ..layers.build import check_options
+from ..layers import LAYERS, STANDALONE_CHANNELS, DeepRNN, State, variant_settings
 from ..layers.sequence import Lengths
 from ..registry import MODELS
 
@@ -46,12 +45,8 @@ class RecurrentNeck(BaseModule):
                  variant: Optional[str] = None, dropout_ratio: float = 0.0,
                  init_cfg: Optional[dict] = None, **options: object) -> None:
         super().__init__(init_cfg)
-        if variant is not None and variant not in VARIANTS:
-            raise ValueError(f"variant '{variant}' is unknown: use one of {sorted(VARIANTS)}")
-        settings = {**VARIANTS.get(variant or '', {}), **options}
-        settings['layer'] = {**settings.get('layer', dict(type='CBM')), **(layer or {})}
+        settings = variant_settings(variant, layer, **options)
         settings['layer'] = resolve_types(settings['layer'])
-        check_options(DeepRNN, settings)
         self.rnn = DeepRNN(in_channels, hidden_channels, **settings)
         self.out_channels = self.rnn.out_channels
         self.dropout = nn.Dropout2d(dropout_ratio)
