@@ -3,12 +3,13 @@
 In a config: ``custom_imports = dict(imports=['cbm_plugin.recognition'])``.
 """
 from .. import engine, overlap  # noqa: F401  (registers their parts)
+from ..vgg import MmcvVGG
 from .aggregation import AGGREGATIONS, aggregate
 from .anticipation import anticipation_loss
 from .dataset import CheckedVideoDataset
 from .early_recognition import EarlyRecognitionMetric
 from .feature_sequences import FeatureIdentity, FeatureSequences, LoadFeatures
-from .frame_features import MmcvVGG, NoBackbone, SmallConvNet, feature_maps
+from .frame_features import NoBackbone, SmallConvNet, feature_maps
 from .fused_decoding import DecordDecodeFused
 from .head import RecurrentHead
 from .hidden_layer_head import HiddenLayerHead
