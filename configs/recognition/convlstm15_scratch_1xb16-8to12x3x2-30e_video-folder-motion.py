@@ -1,4 +1,4 @@
-"""The deep baseline: ConvLSTM layers, with a norm of their own, in the skeleton of the CBM stack."""
+"""The deep baseline: 15 ConvLSTM layers, with a norm of their own, in the CBM stack's skeleton."""
 _base_ = 'cbm15_scratch_1xb16-8to12x3x2-30e_video-folder-motion.py'
 
 model = dict(
