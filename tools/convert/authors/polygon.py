@@ -1,7 +1,7 @@
 """Their Polygon-RNN: VGG16-BN trunk, features of four depths, a CBM stack, an LSTM, a classifier.
 
-There is no such model here yet. The names on our side are those it would have when built of mmcv's
-VGG (``backbone``), :class:`~cbm_plugin.layers.DeepRNN` (``rnn``) and our LSTM (``lstm``).
+Ours is :class:`~cbm_plugin.polygon.PolygonRNN`, whose head for the first vertex theirs has not: it
+stays as it was drawn.
 """
 from typing import List, Mapping, Sequence
 
@@ -29,7 +29,7 @@ def entries(widths: Sequence[int] = POLYGON_RELEASED_CHANNELS) -> List[Entry]:
     """The table, at the widths of the recurrent stack."""
     lstm_input = CELLS * widths[-1] + 2 * TOKENS
     return (_trunk() + _laterals() + recurrent(widths) + lstm(lstm_input, LSTM_CHANNELS)
-            + linear('linear2', 'head', TOKENS, LSTM_CHANNELS))
+            + linear('linear2', 'head.classifier', TOKENS, LSTM_CHANNELS))
 
 
 def table(weights: Mapping[str, Tensor]) -> List[Entry]:
@@ -93,12 +93,12 @@ def lstm(in_channels: int, channels: int) -> List[Entry]:
         i, f, g, o = weight.chunk(4)
         return [torch.cat([i, f, o, g])]
 
-    how, bias = 'gates i, f, g, o -> i, f, o, g', ('lstm.input_unit.bias',)
+    how, bias = 'gates i, f, g, o -> i, f, o, g', ('head.lstm.input_unit.bias',)
     rows, theirs = 4 * channels, 'lstmlayer'
     return [
-        Entry(f'{theirs}.weight_ih_l0', (rows, in_channels), ('lstm.input_unit.weight',),
+        Entry(f'{theirs}.weight_ih_l0', (rows, in_channels), ('head.lstm.input_unit.weight',),
               how, reorder),
-        Entry(f'{theirs}.weight_hh_l0', (rows, channels), ('lstm.state_unit.weight',),
+        Entry(f'{theirs}.weight_hh_l0', (rows, channels), ('head.lstm.state_unit.weight',),
               how, reorder),
         Entry(f'{theirs}.bias_ih_l0', (rows,), bias, how, reorder),
         Entry(f'{theirs}.bias_hh_l0', (rows,), bias, f'{how}; added to bias_ih', reorder,
