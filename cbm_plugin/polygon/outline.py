@@ -1,0 +1,269 @@
+"""Geometry of polygons: arrays ``(n, 2)`` of x, y with y down, closed implicitly.
+
+numpy and OpenCV alone. A pixel counts as covered where its centre, half a pixel from its corner,
+lies inside: unbiased, unlike ``cv2.fillPoly``, which also covers all pixels the outline touches.
+"""
+from typing import Iterable, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+Parts = Sequence[np.ndarray]
+"""Polygons of one object. Where they lie over each other, the object covers the ground once."""
+
+MAX_PIXELS = 100_000_000
+"""A mask never becomes larger (100 megapixels, as images): wild coordinates are refused."""
+
+
+def signed_area(polygon: np.ndarray) -> float:
+    """Area in square units; positive where the vertices run clockwise on the screen (y down)."""
+    points = _points(polygon)
+    if not len(points):
+        return 0.
+    points = points - points[0]
+    return float(_cross(points, np.roll(points, -1, axis=0)).sum() / 2)
+
+
+def is_simple(polygon: np.ndarray) -> bool:
+    """Whether the outline neither crosses nor touches itself: what GIS calls a valid ring.
+
+    Neighbouring edges may share their vertex alone. Equal neighbours count as one vertex, a vertex
+    on the straight line between its neighbours is allowed. False for fewer than 3 vertices.
+    """
+    starts = without_repeats(polygon)
+    count = len(starts)
+    if count < 3:
+        return False
+    ends = np.roll(starts, -1, axis=0)
+    edges, following = ends - starts, np.roll(ends, -1, axis=0) - ends
+    if ((_cross(edges, following) == 0) & ((edges * following).sum(1) < 0)).any():
+        return False
+    every = np.arange(count)
+    for block in np.array_split(every, -(-count // 256)):  # bounds the memory of long outlines
+        apart = (every - block[:, None]) % count
+        touch = segments_touch(starts[block, None], ends[block, None], starts, ends)
+        if (touch & (apart > 1) & (apart < count - 1)).any():
+            return False
+    return True
+
+
+def segments_touch(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Whether the closed segments a-b and c-d share a point; ``(..., 2)`` arrays that broadcast."""
+    boxes_meet = ((np.minimum(a, b) <= np.maximum(c, d))
+                  & (np.minimum(c, d) <= np.maximum(a, b))).all(-1)
+    first, second = b - a, d - c
+    return (boxes_meet
+            & (np.sign(_cross(first, c - a)) * np.sign(_cross(first, d - a)) <= 0)
+            & (np.sign(_cross(second, a - c)) * np.sign(_cross(second, b - c)) <= 0))
+
+
+def without_repeats(polygon: np.ndarray) -> np.ndarray:
+    """The polygon without vertices equal to the one before; the last is before the first."""
+    points = _points(polygon)
+    return points[(points != np.roll(points, 1, axis=0)).any(1)]
+
+
+def canonical(polygon: np.ndarray) -> np.ndarray:
+    """One writing of each outline: without equal neighbours, clockwise on the screen, from the
+    topmost vertex on (of several, the leftmost). An outline of no area keeps its direction.
+    """
+    points = without_repeats(polygon)
+    if signed_area(points) < 0:
+        points = points[::-1]
+    start = np.lexsort((points[:, 0], points[:, 1]))[:1]
+    return np.roll(points, -int(start.sum()), axis=0)
+
+
+def simplified(polygon: np.ndarray, max_vertices: int, tolerance: float = 0.) -> np.ndarray:
+    """Fewer vertices by Visvalingam and Whyatt (1993), in the given order.
+
+    Removed, one at a time, is the vertex whose triangle with its neighbours is the smallest: until
+    at most ``max_vertices`` remain and every triangle is larger than ``tolerance``. A vertex whose
+    removal would make a new crossing waits, so a simple outline stays simple. Never fewer than 3
+    remain.
+
+    Args:
+        tolerance: area in square units of the polygon; the default 0 removes vertices that lie on
+            the line between their neighbours, which changes no shape.
+
+    Raises:
+        ValueError: ``max_vertices`` is below 3.
+    """
+    if max_vertices < 3:
+        raise ValueError(f'max_vertices is {max_vertices}, but a polygon has at least 3')
+    points = without_repeats(polygon)
+    while len(points) > 3:
+        to_last, to_next = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+        areas = np.abs(_cross(to_last, to_next)) / 2
+        order = np.argsort(areas, kind='stable')
+        if len(points) <= max_vertices:
+            order = order[areas[order] <= tolerance]
+        free = (int(index) for index in order
+                if areas[index] == 0 or not _is_needed(points, int(index)))
+        # every simple outline has a free vertex ("ear"); of a crossing one the smallest goes
+        removed = next(free, int(order[0]) if len(points) > max_vertices else None)
+        if removed is None:
+            break
+        points = without_repeats(np.delete(points, removed, axis=0))
+    return points
+
+
+def repaired(polygon: np.ndarray) -> np.ndarray:
+    """A simple polygon of at least 3 vertices and some area, ``(m, 2)`` float64.
+
+    A simple outline is returned as it is (without equal neighbours), and so is one that becomes
+    simple by leaving out spikes of no width. Any other is drawn on a lattice of at least 512 cells
+    along each axis (one a pixel on larger ones, at most 2048), where everything counts that the
+    outline winds around (non-zero rule); of the largest connected piece the outer border is
+    followed and simplified (Douglas and Peucker) to half a cell. So the smaller lobe of a figure of
+    eight is lost, holes are filled, and vertices move by about a cell. Where the outline is too
+    thin to cover any cell, its convex hull is returned.
+
+    Raises:
+        ValueError: nothing is enclosed: fewer than 3 different vertices, or all in a line; or a
+            coordinate is not finite.
+    """
+    points = without_repeats(polygon)
+    hull = _hull(points)
+    if hull is None:
+        raise ValueError(f'the polygon encloses no area and cannot be repaired: its {len(points)} '
+                         f'vertices lie in a line: {points[:4].round(3).tolist()} ...')
+    for candidate in (points, simplified(points, max(3, len(points)))):
+        if is_simple(candidate):
+            return candidate
+    low, size = _box(points)
+    width, height = (int(cells) for cells in np.clip(np.ceil(size), 512, 2048))
+    scale = size / (width, height)
+    mask = _windings((points - low) / scale, height, width) != 0
+    border = _largest_border(mask.view(np.uint8))
+    return hull if border is None else low + border * scale
+
+
+def rasterised(parts: Parts, height: int, width: int) -> np.ndarray:
+    """Mask ``(height, width)``, uint8: 1 where the centre of a pixel lies in a part.
+
+    Within one part the even-odd rule holds, as in COCO's and OpenCV's masks: what a crossing
+    outline encloses twice is a hole. Parts may reach beyond the mask.
+
+    Raises:
+        ValueError: the mask would have more than 100 megapixels; a coordinate is not finite.
+    """
+    if height * width > MAX_PIXELS:
+        raise ValueError(f'a mask of {width} x {height} pixels is more than {MAX_PIXELS}: are the '
+                         f'coordinates in pixels?')
+    mask = np.zeros((height, width), np.uint8)
+    for part in parts:
+        mask |= (_windings(_points(part), height, width) & 1).view(np.uint8)
+    return mask
+
+
+def polygon_iou(parts_a: Parts, parts_b: Parts) -> float:
+    """Intersection over union of two objects at full resolution; each is a list of polygons.
+
+    Both are drawn by :func:`rasterised` in their common bounding box. 0 where neither covers the
+    centre of any pixel.
+
+    Raises:
+        ValueError: the common box has more than 100 megapixels; a coordinate is not finite.
+    """
+    parts_a, parts_b = [_points(part) for part in parts_a], [_points(part) for part in parts_b]
+    if not parts_a or not parts_b:
+        return 0.
+    low, size = _box(np.concatenate([*parts_a, *parts_b]))
+    corner = np.floor(low)
+    width, height = (int(length) for length in np.ceil(low + size) - corner)
+    mask_a, mask_b = (rasterised([part - corner for part in parts], height, width)
+                      for parts in (parts_a, parts_b))
+    union = cv2.countNonZero(mask_a | mask_b) if mask_a.size else 0
+    return cv2.countNonZero(mask_a & mask_b) / union if union else 0.
+
+
+def polygon_ious(pairs: Iterable[Tuple[Parts, Parts]]) -> np.ndarray:
+    """:func:`polygon_iou` of many pairs, float64."""
+    return np.array([polygon_iou(*pair) for pair in pairs])
+
+
+def _points(polygon: np.ndarray) -> np.ndarray:
+    """Float64 ``(n, 2)``, checked."""
+    points = np.asarray(polygon, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f'a polygon is an array (n, 2) of x, y, but this one has the shape '
+                         f'{points.shape}')
+    if not np.isfinite(points).all():
+        raise ValueError('a coordinate of the polygon is not a finite number')
+    return points
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def _box(points: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Lower corner and size."""
+    low = points.min(0)
+    return low, points.max(0) - low
+
+
+def _is_needed(points: np.ndarray, index: int) -> bool:
+    """Whether another vertex lies in or on the triangle of this one and its neighbours."""
+    corners = [(index - 1) % len(points), index, (index + 1) % len(points)]
+    triangle = points[corners]
+    others = np.delete(points, corners, axis=0)
+    sides = np.sign([_cross(triangle[k] - triangle[k - 1], others - triangle[k - 1])
+                     for k in range(3)])
+    return bool(((sides >= 0).all(0) | (sides <= 0).all(0)).any())
+
+
+def _windings(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """How often a polygon winds around the centre of each pixel, int8 ``(height, width)``.
+
+    Every edge crosses the rows whose middle lies between its ends; from each such crossing on, the
+    winding of the row changes by one. All crossings of all edges are found at once.
+    """
+    ends = np.roll(points, -1, axis=0)
+    downward = points[:, 1] < ends[:, 1]
+    top = np.where(downward[:, None], points, ends)
+    bottom = np.where(downward[:, None], ends, points)
+    first, last = (np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)
+                   for y in (top[:, 1], bottom[:, 1]))
+    counts = last - first
+    edge = np.repeat(np.arange(len(points)), counts)
+    row = np.arange(len(edge)) - np.repeat(counts.cumsum() - counts, counts) + first[edge]
+    run, rise = (bottom - top)[edge].T
+    x = top[edge, 0] + (row + 0.5 - top[edge, 1]) * run / rise
+    column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+    changes = np.zeros((height, width + 1), np.int8)
+    np.add.at(changes, (row, column), np.where(downward, 1, -1).astype(np.int8)[edge])
+    return changes[:, :width].cumsum(1, dtype=np.int8)
+
+
+def _hull(points: np.ndarray) -> Optional[np.ndarray]:
+    """Corners of the convex hull, None where it has no area (less than a millionth of its box)."""
+    if len(points) < 3:
+        return None
+    low, size = _box(points)
+    if not size.all():
+        return None
+    unit = ((points - low) / size).astype(np.float32)
+    corners = cv2.convexHull(unit, returnPoints=False)[:, 0]
+    return points[corners] if abs(signed_area(unit[corners])) > 1e-6 else None
+
+
+def _largest_border(mask: np.ndarray) -> Optional[np.ndarray]:
+    """Outer border of the largest 4-connected piece, in cells; None for an empty mask.
+
+    Each cell becomes 2 x 2, so that the border along a line of single cells does not come back over
+    the same points.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    if len(stats) < 2:
+        return None
+    piece = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
+    doubled = piece.repeat(2, axis=0).repeat(2, axis=1)
+    borders, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    border = max(borders, key=len)
+    for tolerance in (1, 0.5):
+        shorter = cv2.approxPolyDP(border, tolerance, closed=True)[:, 0]
+        if is_simple(shorter):
+            return (shorter + 0.5) / 2
+    return (border[:, 0] + 0.5) / 2
