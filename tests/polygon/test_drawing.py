@@ -83,7 +83,7 @@ def test_text_is_readable_on_the_colour_of_every_class(label: int) -> None:
 def test_the_first_classes_have_colours_far_apart() -> None:
     colours = np.array([class_colour(label) for label in range(16)], float)
     apart = np.linalg.norm(colours[:, None] - colours[None], axis=2) + 1000 * np.eye(16)
-    assert apart[:8, :8].min() > 60 and apart.min() > 20
+    assert apart[:8, :8].min() > 80 and apart.min() > 40
     assert len({class_colour(label) for label in range(91)}) == 91
 
 
