@@ -63,7 +63,8 @@ def test_every_published_key_is_mapped_and_no_name_of_ours_twice(kind: str, keys
 
 
 def config_of_docs(tmp_path: Path, number: int = 0) -> Config:
-    block = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/convert.md').read_text(), re.DOTALL)[number]
+    text = (ROOT / 'docs/convert.md').read_text()
+    block = re.findall(r'```python\n(.*?)```', text, re.DOTALL)[number]
     path = tmp_path / 'released.py'
     path.write_text(block.replace("'../_base_", f"'{ROOT}/configs/_base_"))
     return Config.fromfile(path)

@@ -1,4 +1,4 @@
-"""A Polygon-RNN that trains from scratch on two CPU cores: 15 narrow layers at half the grid's size."""
+"""A Polygon-RNN that trains from scratch on two CPU cores: 15 narrow layers on 14x14 maps."""
 channels = 16
 model = dict(
     type='PolygonRNN',
@@ -10,5 +10,5 @@ model = dict(
         hidden_channels=[channels] * 15,
         layer=dict(type='CBM', activation='relu', norm='BN', temporal_dropout=0.5),
         shortcuts=5),
-    head=dict(type='MapVertexHead'),  # learns from few examples, where the published LSTM needs many
+    head=dict(type='MapVertexHead'),  # learns from few examples; the published LSTM needs many
     test_cfg=dict(beam_width=1, max_vertices=32))

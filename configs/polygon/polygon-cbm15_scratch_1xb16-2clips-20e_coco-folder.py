@@ -1,0 +1,20 @@
+"""15 CBM layers on outlines of your own, from scratch or from weights (`load_from`)."""
+_base_ = [
+    '../_base_/default_runtime.py', '../_base_/datasets/coco_polygons.py',
+    '../_base_/models/polygon_small.py', '../_base_/schedules/adam_onecycle.py'
+]
+custom_imports = dict(imports=['cbm_plugin.polygon'])
+
+max_epochs = 20  # of some 130 outlines: 180 updates
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+param_scheduler = [
+    dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
+         convert_to_iter_based=True)
+]
+custom_hooks = [
+    dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
+    dict(type='CurvesHook'),
+    dict(type='CoherenceHook', weight=0.8, state='reset'),  # the paper's weight for polygons
+]
+default_hooks = dict(checkpoint=dict(save_best=None))  # the last weights count
+test_after_train = True
