@@ -56,7 +56,8 @@ def _centred(length: int) -> np.ndarray:
 
 def _slope(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A plane of at most -1..1 that rises in a random direction."""
-    return _plane(rng.uniform(0, 2 * np.pi), height, width) * np.float32(2 / np.hypot(height, width))
+    scale = np.float32(2 / np.hypot(height, width))
+    return scale * _plane(rng.uniform(0, 2 * np.pi), height, width)
 
 
 def _stripes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

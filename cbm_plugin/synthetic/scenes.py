@@ -180,15 +180,18 @@ def _fragment(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _paint(surface: np.ndarray, outline: np.ndarray, rng: np.random.Generator) -> None:
     """Put a surface of its own into an outline, and its soft shadow below it."""
-    size = surface.shape[1]
-    window, mask = fine_mask(outline, size)
+    window, mask = fine_mask(outline, surface.shape[1])
     if not mask.size:
         return
+    _shade(surface, outline, rng)
     height, width = window.y2 - window.y1, window.x2 - window.x1
     alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) / np.float32(255)
-    shadow = np.zeros((size, size), np.uint8)
+    below = surface[(slice(None), *window.pixels)]
+    below += alpha * (fill(rng, height, width) - below)
+
+
+def _shade(surface: np.ndarray, outline: np.ndarray, rng: np.random.Generator) -> None:
+    shadow = np.zeros(surface.shape[1:], np.uint8)
     cv2.fillPoly(shadow, [np.rint(outline + rng.uniform(0, 4, 2)).astype(np.int32)], 255)
     shadow = cv2.GaussianBlur(shadow, (9, 9), 2.5)
     surface *= 1 - shadow * np.float32(rng.uniform(0.1, 0.4) / 255)
-    below = surface[(slice(None), *window.pixels)]
-    below += alpha * (fill(rng, height, width) - below)
