@@ -1,27 +1,21 @@
 """What all checked lists of videos share: a check before training, and samples that never fail."""
 import os
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
-from ..engine.seeding import seed_sample
-from .video_faults import some_names
-
-MAX_REPLACED = 20
-"""So many videos in a row may fail: more is a fault of the list or the pipeline, not bad luck."""
+from ..engine.sample_faults import SurvivingSamples, some_names
 
 
-class CheckedListMixin:
+class CheckedListMixin(SurvivingSamples):
     """Checks the list of one of MMAction2's data sets; stands before it among the bases.
 
-    Each sample is drawn with random numbers that depend on (seed, epoch, index) alone, when the
-    sampler is a :class:`~cbm_plugin.engine.seeding.SeededSampler`. In training, a video that fails
-    is replaced by the next one that does not; the sample carries what failed, for
-    :class:`~cbm_plugin.recognition.video_faults.VideoFaultHook` to count. In testing, a video that
-    fails is replaced by a black one: its label still counts, so that no score gets better by a
-    broken file.
+    What becomes of a video that fails in spite of it, and how samples are drawn, is said in
+    :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
 
     A data set says how its lines and files are checked: :attr:`name_key`, :attr:`missing_remedy`,
     :meth:`line_fault`, :meth:`missing_file`, :meth:`open_fault` and :meth:`blacken`.
     """
+
+    what = 'video'
 
     name_key: str
     """Where a video's entry has its path."""
@@ -48,13 +42,9 @@ class CheckedListMixin:
         """Why a video cannot be opened; '' if it can."""
         raise NotImplementedError
 
-    def blacken(self, video: dict) -> None:
-        """Let an entry name black frames instead."""
-        raise NotImplementedError
-
-    def reason(self, video: dict, error: Exception) -> str:
-        """Why a sample failed."""
-        return f'{type(error).__name__}: {short(error)}'
+    def name_of(self, info: dict) -> str:
+        """The video's path, as listed."""
+        return info[self.name_key]
 
     def load_data_list(self) -> List[dict]:
         """Read and check the list."""
@@ -98,39 +88,3 @@ class CheckedListMixin:
                 raise ValueError(f'{self.ann_file} lists {len(bad)} of {len(videos)} videos that '
                                  f'cannot be opened: {some_names(bad)}. Repair them or take them '
                                  "off the list; with check='exists' they are replaced in training")
-
-    def prepare_data(self, idx: int) -> Any:
-        """One sample, whatever happens to its video."""
-        faults: List[Tuple[str, str]] = []
-        for attempt in range(min(MAX_REPLACED, len(self))):
-            # an index of the same draw, so that a replacement repeats too
-            index = idx if attempt == 0 else type(idx)(
-                (int(idx) + attempt) % len(self),
-                **({} if type(idx) is int else dict(seed=idx.seed, epoch=idx.epoch)))
-            seed_sample(index)
-            info = self.get_data_info(index)
-            name = info[self.name_key]
-            try:
-                return _with_faults(self.pipeline(info), faults)
-            except Exception as error:  # decord, OpenCV and NumPy raise many kinds
-                faults.append((name, self.reason(info, error)))
-            if self.test_mode:
-                return _with_faults(self._in_black(idx), faults)
-        raise RuntimeError(f'none of the {len(faults)} videos tried of {self.ann_file} can be '
-                           f'read: {some_names([": ".join(fault) for fault in faults])}')
-
-    def _in_black(self, idx: int) -> Any:
-        info = self.get_data_info(idx)
-        self.blacken(info)
-        return self.pipeline(info)
-
-
-def short(error: BaseException) -> str:
-    """The first line of an error's message, or its type."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-
-
-def _with_faults(packed: Any, faults: List[Tuple[str, str]]) -> Any:
-    if faults:
-        packed['data_samples'].set_metainfo(dict(faults=tuple(faults)))
-    return packed

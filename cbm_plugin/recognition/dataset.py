@@ -4,8 +4,9 @@ import os
 import decord
 from mmaction.datasets import VideoDataset
 
+from ..engine.sample_faults import short
 from ..registry import DATASETS
-from .checked_list import CheckedListMixin, short
+from .checked_list import CheckedListMixin
 from .video_faults import black_video
 
 
@@ -14,7 +15,7 @@ class CheckedVideoDataset(CheckedListMixin, VideoDataset):
     """MMAction2's ``VideoDataset`` that names what is wrong with its list before training starts.
 
     What becomes of a video that fails later, and how samples are drawn, is said in
-    :class:`~cbm_plugin.recognition.checked_list.CheckedListMixin`.
+    :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
 
     Args:
         ann_file: lines of ``path label``.

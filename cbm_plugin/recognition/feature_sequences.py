@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..engine.sample_faults import some_names
 from ..engine.seeding import seed_sample
 from ..registry import DATASETS, MODELS, TRANSFORMS
 from .feature_annotation import (
@@ -18,7 +19,6 @@ from .feature_annotation import (
     some_of_each_class,
 )
 from .feature_store import FeatureStore, open_store
-from .video_faults import some_names
 
 
 @DATASETS.register_module()

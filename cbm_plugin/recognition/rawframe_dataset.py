@@ -18,8 +18,8 @@ class CheckedRawframeDataset(CheckedListMixin, RawframeDataset):
 
     A pipeline has no ``DecordInit``, and ``RawFrameDecode`` after the sampler. Images must lie on
     a disk. What becomes of a folder that lacks frames or holds broken ones, and how samples are
-    drawn, is said in :class:`~cbm_plugin.recognition.checked_list.CheckedListMixin`. A JPEG that
-    was cut off is shown as far as it goes, as OpenCV does.
+    drawn, is said in :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`. A JPEG that was
+    cut off is shown as far as it goes, as OpenCV does.
 
     Frame n (from 0) of a video is the image ``filename_tmpl.format(n + start_index + offset)``.
 
