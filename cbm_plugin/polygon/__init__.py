@@ -3,15 +3,29 @@
 In a config: ``custom_imports = dict(imports=['cbm_plugin.polygon'])``.
 """
 from .. import engine, overlap  # noqa: F401  (registers their parts)
+from .coco import CocoPolygons
 from .data_sample import PolygonDataSample
 from .decoding import Decoded, decode
 from .grid import VertexGrid
 from .heads import LSTMVertexHead, MapVertexHead
 from .metric import PolygonIoU
 from .model import PolygonRNN
+from .synthetic_shapes import SyntheticShapes
+from .transforms import (
+    CropObject,
+    EncodeOutline,
+    FlipObject,
+    JitterColour,
+    JitterVertices,
+    LoadObjectImage,
+    PackPolygonInputs,
+    SampleVertexClips,
+)
 from .trunk import PolygonVGG, SmallTrunk
 
 __all__ = [
-    'Decoded', 'LSTMVertexHead', 'MapVertexHead', 'PolygonDataSample', 'PolygonIoU', 'PolygonRNN',
-    'PolygonVGG', 'SmallTrunk', 'VertexGrid', 'decode',
+    'CocoPolygons', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',
+    'JitterColour', 'JitterVertices', 'LSTMVertexHead', 'LoadObjectImage', 'MapVertexHead',
+    'PackPolygonInputs', 'PolygonDataSample', 'PolygonIoU', 'PolygonRNN', 'PolygonVGG',
+    'SampleVertexClips', 'SmallTrunk', 'SyntheticShapes', 'VertexGrid', 'decode',
 ]
