@@ -1,7 +1,7 @@
 """The grid of cells that vertices are predicted on."""
 import numpy as np
 
-from .outline import canonical, signed_area, simplified
+from .outline import canonical, simplified, untangled
 
 
 class VertexGrid:
@@ -39,7 +39,9 @@ class VertexGrid:
         """Cells of an outline: clockwise on the screen, from the topmost, then leftmost vertex on.
 
         Vertices go to their cells first; then neighbours in one cell become one, and vertices are
-        left out by :func:`~cbm_plugin.polygon.outline.simplified`, least triangle first.
+        left out by :func:`~cbm_plugin.polygon.outline.simplified`, least triangle first. Where two
+        sides of something thin fall into the same cells, further vertices are left out until the
+        outline no longer touches itself: decoding makes no other outlines.
 
         Args:
             outline: ``(n, 2)`` in unit coordinates; what lies outside goes to the nearest cell.
@@ -48,14 +50,14 @@ class VertexGrid:
                 those on a line, which loses nothing.
 
         Returns:
-            int64 ``(n,)``; no two neighbours are equal, the last and the first included.
+            int64 ``(n,)``: a simple outline, so no cell comes twice.
 
         Raises:
             ValueError: fewer than 3 cells, or no area, are left: the outline is too thin.
         """
         points = np.clip(np.floor(np.asarray(outline, np.float64) * self.size), 0, self.size - 1)
-        points = canonical(simplified(points, max_vertices, tolerance))
-        if len(points) < 3 or signed_area(points) == 0:
+        points = canonical(untangled(simplified(points, max_vertices, tolerance)))
+        if len(points) < 3:
             raise ValueError(f'the outline is too thin for a grid of {self.size} x {self.size} '
                              f'cells: it encloses no area there')
         column, row = points.astype(np.int64).T

@@ -30,21 +30,29 @@ def is_simple(polygon: np.ndarray) -> bool:
     Neighbouring edges may share their vertex alone. Equal neighbours count as one vertex, a vertex
     on the straight line between its neighbours is allowed. False for fewer than 3 vertices.
     """
-    starts = without_repeats(polygon)
-    count = len(starts)
-    if count < 3:
-        return False
+    points = without_repeats(polygon)
+    return len(points) >= 3 and not tangled_edges(points).any()
+
+
+def tangled_edges(polygon: np.ndarray) -> np.ndarray:
+    """Which edges, from each vertex to the next, cross, touch or fold back on another.
+
+    Args:
+        polygon: ``(n, 2)`` without equal neighbours.
+
+    Returns:
+        bool ``(n,)``.
+    """
+    starts = _points(polygon)
     ends = np.roll(starts, -1, axis=0)
     edges, following = ends - starts, np.roll(ends, -1, axis=0) - ends
-    if ((_cross(edges, following) == 0) & ((edges * following).sum(1) < 0)).any():
-        return False
-    every = np.arange(count)
-    for block in np.array_split(every, -(-count // 256)):  # bounds the memory of long outlines
-        apart = (every - block[:, None]) % count
+    tangled = (_cross(edges, following) == 0) & ((edges * following).sum(1) < 0)
+    every = np.arange(len(starts))
+    for block in np.array_split(every, -(-len(starts) // 256)):  # bounds the memory
+        apart = (every - block[:, None]) % len(starts)
         touch = segments_touch(starts[block, None], ends[block, None], starts, ends)
-        if (touch & (apart > 1) & (apart < count - 1)).any():
-            return False
-    return True
+        tangled[block] |= (touch & (apart > 1) & (apart < len(starts) - 1)).any(1)
+    return tangled
 
 
 def segments_touch(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
@@ -74,6 +82,29 @@ def canonical(polygon: np.ndarray) -> np.ndarray:
     return np.roll(points, -int(start.sum()), axis=0)
 
 
+def triangle_areas(polygon: np.ndarray) -> np.ndarray:
+    """Area of the triangle of each vertex with its neighbours, ``(n,)``."""
+    points = _points(polygon)
+    to_last, to_next = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+    return np.abs(_cross(to_last, to_next)) / 2
+
+
+def untangled(polygon: np.ndarray) -> np.ndarray:
+    """A simple outline by leaving out vertices, for outlines on a grid: one at a time, of the edges
+    that touch another, the vertex of the least triangle. At least 3 vertices that span an area
+    remain, or fewer than 3.
+    """
+    points = without_repeats(polygon)
+    while len(points) >= 3:
+        tangled = tangled_edges(points)
+        if not tangled.any():
+            break
+        ends_one = tangled | np.roll(tangled, 1)
+        areas = np.where(ends_one, triangle_areas(points), np.inf)
+        points = without_repeats(np.delete(points, areas.argmin(), axis=0))
+    return points
+
+
 def simplified(polygon: np.ndarray, max_vertices: int, tolerance: float = 0.) -> np.ndarray:
     """Fewer vertices by Visvalingam and Whyatt (1993), in the given order.
 
@@ -93,8 +124,7 @@ def simplified(polygon: np.ndarray, max_vertices: int, tolerance: float = 0.) ->
         raise ValueError(f'max_vertices is {max_vertices}, but a polygon has at least 3')
     points = without_repeats(polygon)
     while len(points) > 3:
-        to_last, to_next = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
-        areas = np.abs(_cross(to_last, to_next)) / 2
+        areas = triangle_areas(points)
         order = np.argsort(areas, kind='stable')
         if len(points) <= max_vertices:
             order = order[areas[order] <= tolerance]
