@@ -1,4 +1,4 @@
-"""Every config builds, trains and tests, on data made for it."""
+"""Every config of recognition builds, trains and tests; all configs inherit at most three deep."""
 from pathlib import Path
 from typing import Iterator, List
 
@@ -12,6 +12,7 @@ from cbm_plugin.synthetic.video import write_mp4
 from .tiny_run import ROOT
 
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
+RECOGNITION = [path for path in CONFIGS if path.parent.name == 'recognition']
 EPOCHS = 1
 
 
@@ -38,7 +39,7 @@ def loaders(cfg: Config) -> List[dict]:
     return [cfg[f'{split}_dataloader'] for split in ('train', 'val', 'test')]
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', RECOGNITION, ids=lambda path: path.stem)
 def test_a_config_trains_two_iterations_and_tests(path: Path, environment: None,
                                                   tmp_path: Path) -> None:
     cfg = Config.fromfile(path)

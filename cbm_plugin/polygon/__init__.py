@@ -8,8 +8,10 @@ from .data_sample import PolygonDataSample
 from .decoding import Decoded, decode
 from .grid import VertexGrid
 from .heads import LSTMVertexHead, MapVertexHead
+from .inferencer import PolygonInferencer
 from .metric import PolygonIoU
 from .model import PolygonRNN
+from .predictions import OutlinePrediction
 from .synthetic_shapes import SyntheticShapes
 from .transforms import (
     CropObject,
@@ -24,7 +26,7 @@ from .transforms import (
 from .trunk import PolygonVGG, SmallTrunk
 
 __all__ = [
-    'CocoPolygons', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',
+    'CocoPolygons', 'OutlinePrediction', 'PolygonInferencer', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',
     'JitterColour', 'JitterVertices', 'LSTMVertexHead', 'LoadObjectImage', 'MapVertexHead',
     'PackPolygonInputs', 'PolygonDataSample', 'PolygonIoU', 'PolygonRNN', 'PolygonVGG',
     'SampleVertexClips', 'SmallTrunk', 'SyntheticShapes', 'VertexGrid', 'decode',
