@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
+import cbm_plugin.polygon  # noqa: F401  (registers everything)
 from cbm_plugin.polygon.grid import VertexGrid
 from cbm_plugin.polygon.synthetic_shapes import SyntheticShapes
 from cbm_plugin.registry import DATASETS
@@ -47,6 +50,26 @@ def test_splits_lie_beside_each_other_and_are_made_once(root: Path) -> None:
     sizes = [len(SyntheticShapes(str(root), split, 4)) for split in ('train', 'val', 'train')]
     assert sizes[0] == sizes[2]
     assert {path.name for path in root.glob('train*')} == {'train_4x192_seed0_v1'}
+
+
+@pytest.mark.parametrize('split, num_images', [('train', 2500), ('val', 200), ('test', 200)])
+def test_the_config_gives_crops_and_in_training_vertices_with_their_clips(
+        root: Path, split: str, num_images: int) -> None:
+    cfg = Config.fromfile(ROOT / 'configs/_base_/datasets/synthetic_shapes.py')
+    options = cfg[f'{split}_dataloader'].dataset
+    assert (options.split, options.num_images) == (split, num_images)
+    options.update(data_root=str(root), num_images=8)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        data = DATASETS.build(options)
+    for sample in data:
+        assert sample['inputs'].shape == (3, cfg.crop_size, cfg.crop_size)
+        found = sample['data_samples']
+        assert ('vertices' in found) == ('clip_plan' in found) == (split == 'train')
+        if split == 'train':
+            assert 3 <= len(found.vertices) <= cfg.max_vertices
+            assert found.vertices.max() < cfg.grid_size**2
+            assert len(found.clip_plan.clips) == 2
+            assert found.clip_plan.length == len(found.vertices)
 
 
 # The baselines.

@@ -1,6 +1,7 @@
-"""Print what outlines reach that no network draws: what a Polygon-RNN must beat, and its ceiling.
+r"""Print what outlines reach that no network draws: what a Polygon-RNN must beat, and its ceiling.
 
-    python tools/analysis_tools/polygon_baselines.py data/shapes/test/annotations.json
+    python tools/analysis_tools/polygon_baselines.py \
+        data/shapes/test_200x192_seed0_v1/annotations.json
 
 For any file in COCO's format, a Markdown table of IoUs in percent, as PolygonIoU counts them: over
 objects, over classes, and of each class. A network must beat the box around each visible part, the
