@@ -3,6 +3,7 @@
 In a config: ``custom_imports = dict(imports=['cbm_plugin.polygon'])``.
 """
 from .. import engine, overlap  # noqa: F401  (registers their parts)
+from .cityscapes import CityscapesPolygons
 from .coco import CocoPolygons
 from .data_sample import PolygonDataSample
 from .decoding import Decoded, decode
@@ -26,8 +27,9 @@ from .transforms import (
 from .trunk import PolygonVGG, SmallTrunk
 
 __all__ = [
-    'CocoPolygons', 'OutlinePrediction', 'PolygonInferencer', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',
+    'CityscapesPolygons', 'CocoPolygons', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',
     'JitterColour', 'JitterVertices', 'LSTMVertexHead', 'LoadObjectImage', 'MapVertexHead',
-    'PackPolygonInputs', 'PolygonDataSample', 'PolygonIoU', 'PolygonRNN', 'PolygonVGG',
-    'SampleVertexClips', 'SmallTrunk', 'SyntheticShapes', 'VertexGrid', 'decode',
+    'OutlinePrediction', 'PackPolygonInputs', 'PolygonDataSample', 'PolygonInferencer',
+    'PolygonIoU', 'PolygonRNN', 'PolygonVGG', 'SampleVertexClips', 'SmallTrunk', 'SyntheticShapes',
+    'VertexGrid', 'decode',
 ]
