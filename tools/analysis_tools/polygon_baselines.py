@@ -5,7 +5,7 @@ r"""Print what outlines reach that no network draws: what a Polygon-RNN must bea
 
 For any file in COCO's format, a Markdown table of IoUs in percent, as PolygonIoU counts them: over
 objects, over classes, and of each class. A network must beat the box around each visible part, the
-ellipse in the box, and the convex hull of the part. It cannot beat the true outline on its grid,
+ellipse in the box, and the part's convex hull. A faultless one draws the true outline on its grid,
 which stands there for each tolerance of EncodeOutline. Then the vertices of a part: mean and most.
 """
 import argparse
