@@ -1,8 +1,6 @@
 """Outlines annotated in COCO's format."""
 import os
-from typing import Any, Dict, List, Optional
-
-import numpy as np
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..progress import Progress
 from ..registry import DATASETS
@@ -10,6 +8,7 @@ from .dataset import PolygonDataset, read_json
 from .instances import AnnotatedObject, Checked, parts_of_mask
 
 RLE_REMEDY = 'masks as run lengths need pycocotools to be outlined: pip install mmdet pycocotools'
+UNKNOWN = object()
 
 
 @DATASETS.register_module()
@@ -44,17 +43,28 @@ class CocoPolygons(PolygonDataset):
             raise ValueError(f"{self.ann_file} is not in COCO's format: it lacks the list "
                              f'{lacking[0]!r}')
         labels = self._labels(content['categories'])
-        images = {image['id']: image for image in content['images']}
+        images = {image['id']: image for image in content['images']
+                  if isinstance(image, dict) and {'id', 'file_name'} <= set(image)}
         progress = Progress('annotations checked', len(content['annotations']))
-        for number, annotation in enumerate(content['annotations']):
-            annotated = self._annotated(annotation, number, images, labels, checked)
-            if annotated is not None:
-                checked.add(annotated)
-            progress.update(number + 1)
+        for number, annotation in enumerate(content['annotations'], start=1):
+            name = f'annotation {annotation.get("id", number)}'
+            image = images.get(annotation.get('image_id'))
+            label = labels.get(annotation.get('category_id'), UNKNOWN)
+            if image is None:
+                checked.skipped.append((name, 'its image_id is not in the file'))
+            elif label is UNKNOWN:
+                checked.skipped.append((name, 'its category_id is not in the file'))
+            elif label is not None:
+                self._add(annotation, annotation.get('id', number), image, label, checked)
+            progress.update(number)
 
     def _labels(self, categories: List[dict]) -> Dict[Any, int]:
         """Category id -> class; None for a category that is not asked for."""
-        known = [category['name'] for category in categories]
+        try:
+            known = [category['name'] for category in categories if category['id'] is not None]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{self.ann_file} is not in COCO's format: a category lacks "
+                             f'{error}') from error
         classes = tuple(self._metainfo.get('classes') or known)
         unknown = [name for name in classes if name not in known]
         if unknown:
@@ -64,32 +74,21 @@ class CocoPolygons(PolygonDataset):
         return {category['id']: classes.index(category['name'])
                 if category['name'] in classes else None for category in categories}
 
-    def _annotated(self, annotation: dict, number: int, images: Dict[Any, dict],
-                   labels: Dict[Any, int], checked: Checked) -> Optional[AnnotatedObject]:
-        """None where it is left out."""
-        object_id = annotation.get('id', number)
-        image = images.get(annotation.get('image_id'))
-        name = f'object {object_id}'
-        if image is None or annotation.get('category_id') not in labels:
-            what = 'image_id' if image is None else 'category_id'
-            checked.skipped.append((name, f'{what} is not in the file'))
-            return None
-        label = labels[annotation['category_id']]
-        if label is None:
-            return None
-        path = os.path.join(self.data_prefix['img'], image['file_name'])
+    def _add(self, annotation: dict, object_id: Any, image: dict, label: int,
+             checked: Checked) -> None:
         shape = (image['height'], image['width']) if image.get('height') else None
+        annotated = AnnotatedObject(
+            os.path.join(self.data_prefix['img'], image['file_name']), image['id'], object_id,
+            label, [], shape, _corners(annotation.get('bbox')))
         if annotation.get('iscrowd'):
-            checked.skipped.append((f'{path}, {name}', 'crowd'))
-            return None
-        polygons = annotation.get('segmentation')
-        if isinstance(polygons, dict):
-            polygons = _outlined(polygons)
-        if not isinstance(polygons, list):
-            checked.skipped.append((f'{path}, {name}', 'no polygon'))
-            return None
-        return AnnotatedObject(path, image['id'], object_id, label, polygons, shape,
-                               _corners(annotation.get('bbox')))
+            checked.skipped.append((annotated.name, 'crowd'))
+            return
+        try:
+            annotated.polygons = _polygons(annotation.get('segmentation'), shape)
+        except ValueError as error:
+            checked.skipped.append((annotated.name, str(error)))
+        else:
+            checked.add(annotated)
 
 
 def _corners(bbox: Any) -> Any:
@@ -101,16 +100,28 @@ def _corners(bbox: Any) -> Any:
         return bbox
 
 
-def _outlined(rle: dict) -> Optional[List[np.ndarray]]:
-    """Parts of a mask as run lengths, compressed or not; None where it is broken."""
+def _polygons(segmentation: Any, shape: Optional[Tuple[int, int]]) -> list:
+    """Parts of an annotation, unchecked; those of a mask along its pixels' edges.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if isinstance(segmentation, list):
+        return segmentation
+    if not isinstance(segmentation, dict):
+        raise ValueError('no polygon')
     try:
         from pycocotools import mask as masks
     except ImportError as error:
         raise ImportError(RLE_REMEDY) from error
     try:
-        height, width = rle['size']
-        if isinstance(rle['counts'], list):
-            rle = masks.frPyObjects(rle, height, width)
-        return parts_of_mask(masks.decode(rle))
-    except (KeyError, TypeError, ValueError):
-        return None
+        height, width = segmentation['size']
+        if shape not in (None, (height, width)):
+            raise ValueError('mask of another size than the image')
+        if isinstance(segmentation['counts'], list):
+            if sum(segmentation['counts']) != height * width:
+                raise ValueError('broken mask of run lengths')
+            segmentation = masks.frPyObjects(segmentation, height, width)
+        return parts_of_mask(masks.decode(segmentation))
+    except (KeyError, TypeError) as error:
+        raise ValueError('broken mask of run lengths') from error

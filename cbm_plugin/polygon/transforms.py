@@ -14,6 +14,7 @@ from mmcv.transforms import BaseTransform
 from ..overlap.sampling import random_clips, random_clips_or_whole
 from ..overlap.transforms import generator_of
 from ..registry import TRANSFORMS
+from .authors_encoding import MAX_CELLS, authors_cells
 from .crop import cut, grown_box, to_unit
 from .data_sample import METAINFO, PolygonDataSample
 from .grid import VertexGrid
@@ -156,7 +157,8 @@ class EncodeOutline(BaseTransform):
         max_vertices: outlines with more are simplified. Default 60, as published.
         tolerance: vertices whose triangle is not larger are left out, in cells. Default 0.
         encoding: ``'cells'`` (default): see :meth:`~cbm_plugin.polygon.grid.VertexGrid.encode`;
-            ``'authors'``: as the authors' code makes its labels, for comparison.
+            ``'authors'``: :func:`~cbm_plugin.polygon.authors_encoding.authors_cells`, of at most
+            57 cells and without ``tolerance``, for comparison.
 
     Raises:
         ValueError: ``encoding`` is unknown, or the outline is too thin for the grid.
@@ -172,8 +174,12 @@ class EncodeOutline(BaseTransform):
         self.max_vertices, self.tolerance, self.encoding = max_vertices, tolerance, encoding
 
     def transform(self, results: dict) -> dict:
-        results['vertices'] = self.grid.encode(results['outline'], self.max_vertices,
-                                               self.tolerance)
+        outline = results['outline']
+        if self.encoding == 'authors':
+            results['vertices'] = authors_cells(outline, grid_size=self.grid.size,
+                                                max_cells=min(self.max_vertices, MAX_CELLS))
+        else:
+            results['vertices'] = self.grid.encode(outline, self.max_vertices, self.tolerance)
         results['grid_size'] = self.grid.size
         return results
 
