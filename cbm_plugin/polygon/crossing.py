@@ -1,4 +1,6 @@
 """Which next vertex would make an outline cross, touch or repeat itself; exact, on grid cells."""
+from typing import Tuple
+
 import numpy as np
 
 
@@ -23,47 +25,49 @@ def blocked(paths: np.ndarray, counts: np.ndarray, candidates: np.ndarray, grid_
     closing = candidates == end
     cells = np.where(closing, paths[:, :1], candidates)  # the closing edge goes to the first vertex
     longest = int(counts.max())
+    paths = paths[:, :longest]
     inside = np.arange(longest) < counts[:, None]
-    used = ((paths[:, None, :longest] == cells[:, :, None]) & inside[:, None]).any(axis=2)
+    used = ((paths[:, None] == cells[:, :, None]) & inside[:, None]).any(axis=2)
     last = paths[np.arange(len(paths)), counts - 1]
-    crossing = _crosses(paths[:, :longest], counts, _points(last, grid_size),
-                        _points(cells, grid_size), closing, grid_size)
+    crossing = _crosses(_points(paths, grid_size), counts, _points(last, grid_size),
+                        _points(cells, grid_size), closing)
     return np.where(closing, counts[:, None] < 3, used) | crossing
 
 
-def _points(cells: np.ndarray, grid_size: int) -> np.ndarray:
-    """Cells ``(...)`` -> integer x, y ``(..., 2)``."""
-    return np.stack([cells % grid_size, cells // grid_size], axis=-1).astype(np.int64)
+Points = Tuple[np.ndarray, np.ndarray]
+"""x and y."""
 
 
-def _crosses(paths: np.ndarray, counts: np.ndarray, last: np.ndarray, to: np.ndarray,
-             closing: np.ndarray, grid_size: int) -> np.ndarray:
-    """Whether the edge ``last -> to`` meets an earlier edge elsewhere than in a shared vertex."""
-    if paths.shape[1] < 2:
-        return np.zeros(closing.shape, dtype=bool)
-    points = _points(paths, grid_size)
-    p, q = points[:, None, :-1], points[:, None, 1:]  # (M, 1, L - 1, 2)
-    a, c = last[:, None, None], to[:, :, None]  # (M, 1, 1, 2), (M, C, 1, 2)
-    number = np.arange(paths.shape[1] - 1)
-    exists = (number < counts[:, None] - 1)[:, None]
+def _points(cells: np.ndarray, grid_size: int) -> Points:
+    """Cells as integer coordinates."""
+    row, column = np.divmod(cells.astype(np.int32), grid_size)
+    return column, row
+
+
+def _crosses(path: Points, counts: np.ndarray, last: Points, to: Points,
+             closing: np.ndarray) -> np.ndarray:
+    """Whether the edge ``last -> to`` meets an earlier edge elsewhere than in a shared vertex.
+
+    Arrays are ``(M, C, L - 1)``: instances, candidates, earlier edges ``p q``; the new edge is
+    ``a c``.
+    """
+    (ax, ay), (cx, cy) = (tuple(part[:, None, None] for part in last),
+                          tuple(part[:, :, None] for part in to))
+    x, y = (part[:, None] for part in path)
+    px, py, qx, qy = x[..., :-1], y[..., :-1], x[..., 1:], y[..., 1:]
+    beside = np.sign((cx - ax) * (y - ay) - (cy - ay) * (x - ax))  # of each vertex, seen along a c
+    side_p, side_q = beside[..., :-1], beside[..., 1:]
+    side_a = np.sign((qx - px) * (ay - py) - (qy - py) * (ax - px))
+    side_c = np.sign((qx - px) * (cy - py) - (qy - py) * (cx - px))
+    boxes = ((np.minimum(ax, cx) <= np.maximum(px, qx)) & (np.minimum(px, qx) <= np.maximum(ax, cx))
+             & (np.minimum(ay, cy) <= np.maximum(py, qy))
+             & (np.minimum(py, qy) <= np.maximum(ay, cy)))
+    meets = (side_p * side_q <= 0) & (side_a * side_c <= 0) & boxes
+    # edges that share a vertex with the new one may lie in its line, but not run back along it
+    number = np.arange(px.shape[-1])
     before = (number == counts[:, None] - 2)[:, None]  # ends in `last`
     first = (number == 0) & closing[:, :, None]  # starts in the first vertex, `to`
-    meets = _segments_meet(a, c, p, q)
-    back = _same_direction(p - a, c - a) & before | _same_direction(q - c, a - c) & first
+    back = (before & (side_p == 0) & ((px - ax) * (cx - ax) + (py - ay) * (cy - ay) > 0)
+            | first & (side_q == 0) & ((qx - cx) * (ax - cx) + (qy - cy) * (ay - cy) > 0))
+    exists = (number < counts[:, None] - 1)[:, None]
     return (exists & np.where(before | first, back, meets)).any(axis=2)
-
-
-def _cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
-
-
-def _same_direction(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return (_cross(u, v) == 0) & ((u * v).sum(axis=-1) > 0)
-
-
-def _segments_meet(a: np.ndarray, c: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Whether segments ``a c`` and ``p q`` share a point: by orientation, and bounding boxes."""
-    apart_pq = np.sign(_cross(q - p, a - p)) * np.sign(_cross(q - p, c - p)) > 0
-    apart_ac = np.sign(_cross(c - a, p - a)) * np.sign(_cross(c - a, q - a)) > 0
-    boxes = ((np.minimum(a, c) <= np.maximum(p, q)) & (np.minimum(p, q) <= np.maximum(a, c)))
-    return ~apart_pq & ~apart_ac & boxes.all(axis=-1)

@@ -2,11 +2,12 @@
 
 The network sees each position once: its state goes along, so that a step costs the same however
 long the outline is. Where an instance keeps several beams, their states are copied as they branch.
-No outline crosses, touches or repeats itself: the next best vertex is taken then.
+No outline crosses, touches or repeats itself: the next best vertex is taken then. Only where none
+is left, or at the most vertices, is it closed come what may.
 """
 from dataclasses import dataclass
 from functools import partial
-from typing import List, Optional, Protocol, Sequence, Tuple
+from typing import Callable, List, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from .grid import VertexGrid
 from .positions import NO_VERTEX
 
 RIVALS = 8
-"""Candidates looked at beyond the beam width before an outline is closed for want of a way on."""
+"""Candidates looked at first, beyond the beam width; all are where too few of them may follow."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Decoded:
 
     Args:
         cells: of its vertices.
-        score: geometric mean of the probabilities of its vertices and its end.
+        score: geometric mean of the probabilities of its vertices (1 for those that were given)
+            and its end.
     """
     cells: List[int]
     score: float
@@ -55,7 +57,8 @@ def decode(model: VertexModel, features: Tensor, beam_width: int = 1, max_vertic
         features: ``(N, C, h, w)``.
         beam_width: outlines kept for each instance; 1 is greedy search.
         max_vertices: at which an outline is closed.
-        given: for each instance, its first vertices where they are known: cells, perhaps none.
+        given: for each instance, its first vertices where they are known: cells, perhaps none; -1
+            where one is open between known ones. They count as certain.
 
     Returns:
         The best outline of each instance, by the mean log-probability of its tokens.
@@ -63,14 +66,32 @@ def decode(model: VertexModel, features: Tensor, beam_width: int = 1, max_vertic
     if len(features) == 0:
         return []
     beams = Beams(model.first_logits(features), model.grid, beam_width, max_vertices, given)
-    state: Optional[State] = None
-    while len(beams.active):
-        seen = [torch.as_tensor(cells, device=features.device) for cells in beams.seen()]
-        instances = torch.as_tensor(beams.active // beam_width, device=features.device)
-        logits, state = model.step(features[instances], *seen, state)
-        rows = torch.as_tensor(beams.advance(logits), device=features.device)
-        state = map_state(partial(torch.index_select, dim=0, index=rows), state)
+    grow(model, features, beams)
     return beams.best()
+
+
+def grow(model: VertexModel, features: Tensor, beams: 'Beams', state: Optional[State] = None,
+         record: Callable[[Optional[State]], None] = lambda state: None) -> None:
+    """Take vertices until every outline is closed.
+
+    Args:
+        model, features: see :func:`decode`.
+        beams: the outlines, at their start or further on.
+        state: of their active slots. Default None: the zero state, at the start.
+        record: is handed the state before each position is seen.
+    """
+    while len(beams.active):
+        record(state)
+        seen = [torch.as_tensor(cells, device=features.device) for cells in beams.seen()]
+        logits, state = model.step(_rows(features, beams.active // beams.width), *seen, state)
+        state = map_state(partial(_rows, rows=beams.advance(logits)), state)
+
+
+def _rows(tensor: Tensor, rows: np.ndarray) -> Tensor:
+    """Some rows, in some order; no copy where they are all, as they stand."""
+    if len(rows) == len(tensor) and (rows == np.arange(len(rows))).all():
+        return tensor
+    return tensor.index_select(0, torch.as_tensor(rows, device=tensor.device))
 
 
 class Beams:
@@ -81,13 +102,22 @@ class Beams:
     Args:
         first_logits: ``(N, cells)``.
         grid, beam_width, max_vertices, given: see :func:`decode`.
+
+    Raises:
+        ValueError: more vertices are given than ``max_vertices``.
     """
 
     def __init__(self, first_logits: Tensor, grid: VertexGrid, beam_width: int, max_vertices: int,
                  given: Optional[Sequence[Sequence[int]]] = None) -> None:
         self.grid, self.width, self.limit = grid, beam_width, max_vertices
         number = len(first_logits)
-        self.given = [list(cells) for cells in given] if given is not None else [[]] * number
+        self.given = np.full((number, max_vertices + 1), NO_VERTEX, dtype=np.int64)
+        self.known = np.zeros(number, dtype=np.int64)  # vertices up to the last given one
+        for row, cells in enumerate(given or ()):
+            if len(cells) > max_vertices:
+                raise ValueError(f'{len(cells)} vertices are given, but max_vertices is '
+                                 f'{max_vertices}: raise it')
+            self.given[row, :len(cells)], self.known[row] = cells, len(cells)
         self.paths = np.full((number * beam_width, max_vertices), NO_VERTEX, dtype=np.int64)
         self.counts = np.ones(number * beam_width, dtype=np.int64)
         self.log_prob = np.full(number * beam_width, -np.inf)
@@ -96,14 +126,17 @@ class Beams:
 
     def _start(self, log_prob: Tensor) -> None:
         """The first vertices: the given one, or the most probable ones."""
-        values, cells = (part.numpy() for part in log_prob.topk(self.width, dim=1))
-        self.paths[:, 0], self.log_prob[:] = cells.ravel(), values.ravel()
-        for instance, known in enumerate(self.given):
-            if known:
-                slots = slice(instance * self.width, (instance + 1) * self.width)
-                self.paths[slots, 0] = known[0]
-                self.log_prob[slots] = -np.inf
-                self.log_prob[instance * self.width] = float(log_prob[instance, known[0]])
+        most = min(self.width, log_prob.shape[1])
+        values, cells = (part.numpy() for part in log_prob.topk(most, dim=1))
+        first = self.given[:, :1]
+        cells = np.where(first >= 0, first, cells)
+        values = np.where(first >= 0, np.where(np.arange(most), -np.inf, 0.), values)
+        slots = np.arange(len(self.paths)).reshape(-1, self.width)[:, :most]
+        self.paths[slots, 0], self.log_prob[slots] = cells, values
+
+    def resume(self, cells: Sequence[int], log_prob: float) -> None:
+        """Go on from these first vertices: one instance, one beam."""
+        self.paths[0, :len(cells)], self.counts[0], self.log_prob[0] = cells, len(cells), log_prob
 
     @property
     def active(self) -> np.ndarray:
@@ -156,23 +189,44 @@ class Beams:
     def _candidates(self, slots: np.ndarray, logits: Tensor) -> Tuple[np.ndarray, np.ndarray]:
         """Next tokens of each active slot and their log-probabilities, -inf where not allowed."""
         log_prob = logits.float().log_softmax(dim=1).cpu()
+        tokens, scores = self._allowed(slots, log_prob)
+        counts = self.counts[slots]
+        given = self.given[slots // self.width, counts]
+        waits = counts < self.known[slots // self.width]
+        for line in np.flatnonzero((given >= 0) | (counts >= self.limit)
+                                   | ~np.isfinite(scores).any(axis=1)):
+            if given[line] >= 0:
+                token, score = given[line], 0.
+            else:  # full, or no way on: closed, unless a given vertex is still to come
+                token = log_prob[line, :-1].argmax() if waits[line] else self.grid.end
+                score = log_prob[line, token]
+            scores[line] = -np.inf
+            tokens[line, 0], scores[line, 0] = int(token), float(score)
+        return tokens, scores
+
+    def _allowed(self, slots: np.ndarray, log_prob: Tensor) -> Tuple[np.ndarray, np.ndarray]:
+        """The best tokens of each active slot; of all of them where the first are blocked."""
         most = min(self.width + RIVALS, log_prob.shape[1])
         scores, tokens = (part.numpy() for part in log_prob.topk(most, dim=1))
-        scores = np.where(blocked(self.paths[slots], self.counts[slots], tokens, self.grid.size,
-                                  self.grid.end), -np.inf, scores)
-        full = self.counts[slots] >= self.limit
-        stuck = ~np.isfinite(scores).any(axis=1)
-        for line, slot in enumerate(slots):
-            known = self.given[slot // self.width]
-            if self.counts[slot] < len(known):
-                forced = known[self.counts[slot]]
-            elif full[line] or stuck[line]:
-                forced = self.grid.end
-            else:
-                continue
-            scores[line], tokens[line, 0] = -np.inf, forced
-            scores[line, 0] = float(log_prob[line, forced])
+        scores[self._refused(slots, tokens)] = -np.inf
+        few = np.flatnonzero(np.isfinite(scores).sum(axis=1) < min(self.width, most))
+        if len(few):
+            every = np.tile(np.arange(log_prob.shape[1]), (len(few), 1))
+            allowed = np.where(self._refused(slots[few], every), -np.inf, log_prob.numpy()[few])
+            tokens[few] = np.argsort(-allowed, axis=1, kind='stable')[:, :most]
+            scores[few] = np.take_along_axis(allowed, tokens[few], axis=1)
         return tokens, scores
+
+    def _refused(self, slots: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Which tokens make no outline, or stand in the way of vertices that are given later on."""
+        counts = self.counts[slots]
+        refused = blocked(self.paths[slots], counts, tokens, self.grid.size, self.grid.end)
+        waits = np.flatnonzero(counts < self.known[slots // self.width])
+        if len(waits):
+            given = self.given[slots[waits] // self.width]
+            refused[waits] |= tokens[waits] == self.grid.end
+            refused[waits] |= (tokens[waits, :, None] == given[:, None]).any(axis=2)
+        return refused
 
     def best(self) -> List[Decoded]:
         """The best finished outline of each instance."""

@@ -35,7 +35,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='SeededSampler', shuffle=True),
     dataset=dict(
-        type='SyntheticShapes', data_root=data_root, split='train', num_images=2500,
+        type='SyntheticShapes', data_root=data_root, split='train', num_images=1250,
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=16,
