@@ -55,7 +55,7 @@ class VertexGrid:
         Raises:
             ValueError: fewer than 3 cells, or no area, are left: the outline is too thin.
         """
-        points = np.clip(np.floor(np.asarray(outline, np.float64) * self.size), 0, self.size - 1)
+        points = np.clip(np.floor(canonical(outline) * self.size), 0, self.size - 1)
         points = canonical(untangled(simplified(points, max_vertices, tolerance)))
         if len(points) < 3:
             raise ValueError(f'the outline is too thin for a grid of {self.size} x {self.size} '
