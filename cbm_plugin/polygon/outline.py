@@ -190,22 +190,26 @@ def rasterised(parts: Parts, height: int, width: int) -> np.ndarray:
 def polygon_iou(parts_a: Parts, parts_b: Parts) -> float:
     """Intersection over union of two objects at full resolution; each is a list of polygons.
 
-    Both are drawn by :func:`rasterised` in their common bounding box. 0 where neither covers the
-    centre of any pixel.
+    Counts the pixels that :func:`rasterised` covers, without drawing: each row is divided where
+    outlines cross it, and the pieces inside both objects, and inside any, are added up. 0 where
+    neither covers the centre of any pixel.
 
     Raises:
-        ValueError: the common box has more than 100 megapixels; a coordinate is not finite.
+        ValueError: outlines cross more than 100 million rows; a coordinate is not finite.
     """
-    parts_a, parts_b = [_points(part) for part in parts_a], [_points(part) for part in parts_b]
-    if not parts_a or not parts_b:
+    number_a, number = len(parts_a), len(parts_a) + len(parts_b)
+    if not number_a or number_a == number:
         return 0.
-    low, size = _box(np.concatenate([*parts_a, *parts_b]))
-    corner = np.floor(low)
-    width, height = (int(length) for length in np.ceil(low + size) - corner)
-    mask_a, mask_b = (rasterised([part - corner for part in parts], height, width)
-                      for parts in (parts_a, parts_b))
-    union = cv2.countNonZero(mask_a | mask_b) if mask_a.size else 0
-    return cv2.countNonZero(mask_a & mask_b) / union if union else 0.
+    found = [_crossings(_points(part)) for part in (*parts_a, *parts_b)]
+    row, column, _ = (np.concatenate(values) for values in zip(*found))
+    part = np.repeat(np.arange(number), [len(rows) for rows, _, _ in found])
+    order = np.lexsort((column, row))
+    # at a row's end everything is outside again: each outline crosses it an even number of times
+    inside = np.logical_xor.accumulate(part[order] == np.arange(number)[:, None], axis=1)
+    in_a, in_b = inside[:number_a].any(0), inside[number_a:].any(0)
+    pixels = np.diff(column[order], append=0)
+    union = pixels[in_a | in_b].sum()
+    return float(pixels[in_a & in_b].sum() / union) if union else 0.
 
 
 def polygon_ious(pairs: Iterable[Tuple[Parts, Parts]]) -> np.ndarray:
@@ -244,26 +248,41 @@ def _is_needed(points: np.ndarray, index: int) -> bool:
     return bool(((sides >= 0).all(0) | (sides <= 0).all(0)).any())
 
 
-def _windings(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """How often a polygon winds around the centre of each pixel, int8 ``(height, width)``.
+def _crossings(points: np.ndarray, lowest: float = -1e12,
+               highest: float = 1e12) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the edges of a polygon cross the middle of rows of pixels, all found at once.
 
-    Every edge crosses the rows whose middle lies between its ends; from each such crossing on, the
-    winding of the row changes by one. All crossings of all edges are found at once.
+    Args:
+        points: ``(n, 2)``.
+        lowest, highest: rows from ``lowest`` to before ``highest`` alone.
+
+    Returns:
+        Row, first column whose centre is not left of the crossing, and direction of the edge (1
+        down, -1 up), int64 ``(crossings,)`` each.
     """
     ends = np.roll(points, -1, axis=0)
     downward = points[:, 1] < ends[:, 1]
     top = np.where(downward[:, None], points, ends)
     bottom = np.where(downward[:, None], ends, points)
-    first, last = (np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)
+    first, last = (np.clip(np.ceil(y - 0.5), lowest, highest).astype(np.int64)
                    for y in (top[:, 1], bottom[:, 1]))
     counts = last - first
+    if counts.sum() > MAX_PIXELS:
+        raise ValueError(f'an outline crosses {counts.sum()} rows of pixels, more than '
+                         f'{MAX_PIXELS}: are the coordinates in pixels?')
     edge = np.repeat(np.arange(len(points)), counts)
-    row = np.arange(len(edge)) - np.repeat(counts.cumsum() - counts, counts) + first[edge]
+    row = np.arange(len(edge)) + np.repeat(first - counts.cumsum() + counts, counts)
     run, rise = (bottom - top)[edge].T
     x = top[edge, 0] + (row + 0.5 - top[edge, 1]) * run / rise
-    column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+    column = np.clip(np.ceil(x - 0.5), -1e12, 1e12).astype(np.int64)
+    return row, column, np.where(downward, 1, -1)[edge]
+
+
+def _windings(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """How often a polygon winds around the centre of each pixel, int8 ``(height, width)``."""
+    row, column, direction = _crossings(points, 0, height)
     changes = np.zeros((height, width + 1), np.int8)
-    np.add.at(changes, (row, column), np.where(downward, 1, -1).astype(np.int8)[edge])
+    np.add.at(changes, (row, column.clip(0, width)), direction.astype(np.int8))
     return changes[:, :width].cumsum(1, dtype=np.int8)
 
 

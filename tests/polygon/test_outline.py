@@ -192,6 +192,16 @@ def test_iou_of_several_parts_counts_common_ground_once() -> None:
 
 
 @QUICK
+@given(st.lists(SCRIBBLES, min_size=1, max_size=3), st.lists(SCRIBBLES, min_size=1, max_size=3),
+       st.floats(-3, 3), st.floats(-3, 3))
+def test_iou_of_any_outlines_is_that_of_their_pixels(first, second, dx: float, dy: float) -> None:
+    second = [part + [dx, dy] for part in second]
+    masks = [naive_mask([part + 3 for part in parts], 20, 20) for parts in (first, second)]
+    union = (masks[0] | masks[1]).sum()
+    assert polygon_iou(first, second) == ((masks[0] & masks[1]).sum() / union if union else 0)
+
+
+@QUICK
 @given(STARS, STARS, st.integers(-70, 70), st.integers(-70, 70))
 def test_iou_is_that_of_masks_of_the_whole_image(first, second, dx: int, dy: int) -> None:
     second = second + [dx, dy]
@@ -212,8 +222,10 @@ def test_iou_agrees_with_coco_masks() -> None:
 
 
 def test_wild_coordinates_are_refused() -> None:
-    with pytest.raises(ValueError, match='are the coordinates in pixels'):
-        polygon_iou([SQUARE], [SQUARE + 1e6])
+    for action in (lambda: rasterised([SQUARE], 100_000, 1001),
+                   lambda: polygon_iou([SQUARE], [SQUARE * 1e9])):
+        with pytest.raises(ValueError, match='are the coordinates in pixels'):
+            action()
     with pytest.raises(ValueError, match='not a finite number'):
         repaired(SQUARE * np.nan)
     with pytest.raises(ValueError, match=r'\(n, 2\)'):
