@@ -146,6 +146,22 @@ def test_cityscapes_files_hold_all_parts_with_the_surest_in_front(
         assert np.array_equal(item.polygon, written(polygon))
 
 
+def test_our_cityscapes_data_set_reads_its_own_export(tmp_path: Path) -> None:
+    from cbm_plugin.polygon.cityscapes import CityscapesPolygons
+    path = tmp_path / 'leftImg8bit' / 'train' / 'ulm' / 'ulm_000000_000019_leftImg8bit.png'
+    path.parent.mkdir(parents=True)
+    cv2.imwrite(str(path), np.zeros((30, 40, 3), np.uint8))
+    image = ImageOutlines(str(path), 30, 40, [OutlinePrediction(CAR, 0.5, label=2),
+                                              OutlinePrediction(PERSON, 0.75, label=0)])
+    export([image], tmp_path / 'gtFine' / 'train' / 'ulm', CLASSES, 'cityscapes')
+    dataset = CityscapesPolygons(data_root=str(tmp_path))
+    read = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert [dataset.metainfo['classes'][info['category']] for info in read] == ['car', 'person']
+    assert [Path(info['img_path']) for info in read] == [path, path] and not dataset.skipped
+    for info, polygon in zip(read, (CAR, PERSON)):
+        assert np.allclose(info['parts'][0], written(polygon), atol=1e-5)
+
+
 # --- LabelMe
 
 

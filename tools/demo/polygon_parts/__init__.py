@@ -1,0 +1,1 @@
+"""Parts of polygon_demo.py: where the boxes come from."""
