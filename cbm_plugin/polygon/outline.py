@@ -85,8 +85,8 @@ def canonical(polygon: np.ndarray) -> np.ndarray:
 def triangle_areas(polygon: np.ndarray) -> np.ndarray:
     """Area of the triangle of each vertex with its neighbours, ``(n,)``."""
     points = _points(polygon)
-    to_last, to_next = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
-    return np.abs(_cross(to_last, to_next)) / 2
+    edges = np.diff(np.concatenate([points[-1:], points, points[:1]]), axis=0)
+    return np.abs(_cross(edges[:-1], edges[1:])) / 2
 
 
 def untangled(polygon: np.ndarray) -> np.ndarray:
@@ -134,7 +134,9 @@ def simplified(polygon: np.ndarray, max_vertices: int, tolerance: float = 0.) ->
         removed = next(free, int(order[0]) if len(points) > max_vertices else None)
         if removed is None:
             break
-        points = without_repeats(np.delete(points, removed, axis=0))
+        points = np.delete(points, removed, axis=0)
+        if (points[removed - 1] == points[removed % len(points)]).all():
+            points = without_repeats(points)
     return points
 
 
@@ -240,12 +242,12 @@ def _box(points: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
 
 def _is_needed(points: np.ndarray, index: int) -> bool:
     """Whether another vertex lies in or on the triangle of this one and its neighbours."""
-    corners = [(index - 1) % len(points), index, (index + 1) % len(points)]
+    corners = [index - 1, index, (index + 1) % len(points)]
     triangle = points[corners]
-    others = np.delete(points, corners, axis=0)
-    sides = np.sign([_cross(triangle[k] - triangle[k - 1], others - triangle[k - 1])
-                     for k in range(3)])
-    return bool(((sides >= 0).all(0) | (sides <= 0).all(0)).any())
+    sides = _cross((triangle - triangle[[2, 0, 1]])[:, None], points - triangle[[2, 0, 1], None])
+    within = (sides >= 0).all(0) | (sides <= 0).all(0)
+    within[corners] = False
+    return bool(within.any())
 
 
 def _crossings(points: np.ndarray, lowest: float = -1e12,
