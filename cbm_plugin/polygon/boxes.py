@@ -25,7 +25,7 @@ class Boxes(NamedTuple):
 
     Args:
         boxes: ``(K, 4)`` float64: x1, y1, x2, y2 in pixels of the image.
-        labels: ``(K,)`` int64: classes, counted from 0 in the order of the annotation file.
+        labels: ``(K,)`` int64: classes, counted from 0 see :attr:`.CocoFile.classes`.
         scores: ``(K,)`` float64.
     """
     boxes: np.ndarray

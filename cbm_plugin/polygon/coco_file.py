@@ -18,8 +18,8 @@ class CocoFile:
     Attributes:
         images: dicts of at least ``id, file_name, height, width``.
         annotations: dicts, as they stand.
-        classes: names, in the order of the file.
-        category_ids: likewise; COCO's start anywhere and have gaps.
+        classes: names, in the order of their ids (as COCO's evaluation has them).
+        category_ids: likewise; COCO's start at 1 and have gaps.
         labels: class counted from 0, by category id.
 
     Raises:
@@ -38,8 +38,9 @@ class CocoFile:
             check_entries(content[name], fields, f'{path}, {name}')
         self.images: List[dict] = content['images']
         self.annotations: List[dict] = content['annotations']
-        self.classes = tuple(category['name'] for category in content['categories'])
-        self.category_ids = [category['id'] for category in content['categories']]
+        categories = sorted(content['categories'], key=lambda category: category['id'])
+        self.classes = tuple(category['name'] for category in categories)
+        self.category_ids = [category['id'] for category in categories]
         self.labels = {number: label for label, number in enumerate(self.category_ids)}
         self.check_ids(self.annotations, f'{path}, annotations')
 

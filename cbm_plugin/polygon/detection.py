@@ -127,8 +127,10 @@ def coco_metric(coco: CocoFile) -> BaseMetric:
     Raises:
         ImportError: mmdet is missing.
     """
+    # pycocotools sorts the categories by id; without sort_categories the metric's values of the
+    # classes get each other's names where the file has another order
     metric = mmdet_module('mmdet.evaluation', 'mask AP').CocoMetric(
-        ann_file=str(coco.path), metric='segm', classwise=True)
+        ann_file=str(coco.path), metric='segm', classwise=True, sort_categories=True)
     metric.dataset_meta = dict(classes=coco.classes)
     return metric
 
