@@ -7,6 +7,13 @@ import numpy as np
 Crop = Tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the image; it may reach beyond the image."""
 
+MAX_SIDE = 32_766
+"""OpenCV warps no longer images."""
+
+MAX_SAMPLES = 16
+"""So many pixels are averaged along each axis for one of the square, spread over more if there are
+more: this bounds the memory."""
+
 
 def grown_box(box: Sequence[float], grow: float = 0.1) -> Crop:
     """The crop of a box: longer by a share of its own width and height, half of it on each side.
@@ -38,7 +45,7 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
         image: uint8 ``(H, W, 3)``.
 
     Raises:
-        ValueError: the crop has no area.
+        ValueError: the crop has no area, or shows more than 32766 pixels of the image along a side.
     """
     x1, y1, x2, y2 = _check_area(crop)
     height, width = image.shape[:2]
@@ -47,8 +54,13 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
                     left:max(left, min(width, int(np.ceil(x2)) + 1))]
     if not visible.size:
         return np.zeros((size, size, 3), np.uint8)
+    if max(visible.shape) > MAX_SIDE:
+        raise ValueError(f'the crop {tuple(crop)} shows {visible.shape[1]} x {visible.shape[0]} '
+                         f'pixels, more than {MAX_SIDE} along a side: scale the image down, '
+                         'together with its annotations')
     # pixels of the crop for one of the square: so many samples are taken and averaged
-    across, down = (max(1, int(np.ceil(length / size))) for length in (x2 - x1, y2 - y1))
+    across, down = (int(np.clip(np.ceil(length / size), 1, MAX_SAMPLES))
+                    for length in (x2 - x1, y2 - y1))
     step_x, step_y = (x2 - x1) / (size * across), (y2 - y1) / (size * down)
     # the centre of a pixel lies half a pixel from its corner, in both
     to_source = np.array([[step_x, 0, x1 - left + step_x / 2 - 0.5],

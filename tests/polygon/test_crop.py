@@ -66,6 +66,17 @@ def test_a_very_wide_image_is_cut_where_the_crop_is() -> None:
     image = np.zeros((20, 70_000, 3), np.uint8)
     image[:, 60_000:] = 7
     assert (cut(image, (60_000, 0, 60_020, 20), 20) == 7).all()
+    assert (cut(image, (38_000, 0, 70_000, 20), 20)[:, 14:] == 7).all()
+
+
+def test_a_crop_that_shows_too_wide_a_part_of_an_image_is_refused() -> None:
+    with pytest.raises(ValueError, match='shows 40001 x 20 pixels.*scale the image down'):
+        cut(np.zeros((20, 70_000, 3), np.uint8), (0, 0, 40_000, 20), 20)
+
+
+def test_a_box_far_larger_than_the_image_needs_no_memory_for_it() -> None:
+    square = cut(np.full((20, 20, 3), 255, np.uint8), (-1e7, -1e7, 1e7, 1e7), 20)
+    assert square.shape == (20, 20, 3) and square.max() < 128
 
 
 @pytest.mark.parametrize('box', [(5, 5, 5, 9), (5, 5, 9, 4), (0, 0, np.inf, 4), (0, 0, np.nan, 4)])
