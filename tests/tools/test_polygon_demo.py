@@ -163,11 +163,10 @@ def test_exported_outlines_are_boxes_for_the_next_run(made: Path, tmp_path: Path
 
 def test_a_detector_of_mmdet_gives_boxes_and_classes(
         made: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    from mmdet.apis import init_detector
     (tmp_path / 'detector.py').write_text(DETECTOR)
     with DefaultScope.overwrite_default_scope('mmdet'):
         torch.manual_seed(0)
-        model = init_detector(str(tmp_path / 'detector.py'), device='cpu', palette='random')
+        model = MODELS.build(Config.fromfile(tmp_path / 'detector.py').model)
     torch.save(dict(meta=dict(dataset_meta=dict(classes=('cat', 'dog'))),
                     state_dict=model.state_dict()), tmp_path / 'detector.pth')
     run(made, '--detector', tmp_path / 'detector.py', '--detector-checkpoint',
@@ -182,17 +181,21 @@ def test_a_detector_of_mmdet_gives_boxes_and_classes(
 
 
 def test_mmdets_detectors_are_not_loaded_without_one(made: Path, tmp_path: Path) -> None:
-    code = ('import sys; sys.modules["mmdet.apis"] = None\n'
+    code = ('import sys\n'
             f'sys.path.insert(0, {str(TOOL.parent)!r}); import polygon_demo\n'
-            'polygon_demo.main(sys.argv[1:])')
-    base = [sys.executable, '-c', code, '7.png', 'tiny.py', 'tiny.pth', '--out', str(tmp_path)]
-    environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT))
-    fine = subprocess.run([*base, '--boxes', '5,6,40,50'], cwd=made, env=environment, text=True,
-                          capture_output=True)
-    assert fine.returncode == 0, fine.stderr
-    asked = subprocess.run([*base, '--detector', 'd.py', '--detector-checkpoint', 'd.pth'],
-                           cwd=made, env=environment, text=True, capture_output=True)
-    assert asked.returncode == 2 and 'pip install mmdet pycocotools' in asked.stderr
+            'polygon_demo.main(sys.argv[1:]); assert "mmdet.apis" not in sys.modules')
+    done = subprocess.run(
+        [sys.executable, '-c', code, '7.png', 'tiny.py', 'tiny.pth', '--out', str(tmp_path),
+         '--boxes', '5,6,40,50'], cwd=made, text=True, capture_output=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_mmdet_is_named_with_its_remedy(
+        made: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'mmdet.apis', None)
+    said = refusal(made, capsys, '--detector', 'd.py', '--detector-checkpoint', 'd.pth')
+    assert 'pip install mmdet pycocotools' in said
 
 
 def test_images_that_cannot_be_outlined_are_named_and_left_out(
@@ -210,6 +213,7 @@ def test_images_that_cannot_be_outlined_are_named_and_left_out(
     (['--boxes', '1,2,3'], "'1,2,3' must be x1,y1,x2,y2, four numbers"),
     (['--boxes', '1,2,3,4', '--boxes-file', 'x'], 'not allowed with argument'),
     (['--detector', 'x.py'], '--detector and --detector-checkpoint go together'),
+    (['--detector', 'none.py', '--detector-checkpoint', 'none.pth'], 'none.py'),
     (['--boxes-file', 'none.json'], 'there is no file of boxes none.json: give a list of boxes'),
     (['--boxes-file', __file__], 'cannot be read as boxes'),
     (['--boxes', '1,2,3,4', '--batch-size', 0], 'batch_size is 0'),
@@ -241,3 +245,17 @@ def test_files_that_hold_no_boxes_for_the_image_are_refused(
 def test_two_images_of_one_name_are_refused(made: Path, capsys: pytest.CaptureFixture) -> None:
     assert 'two images are called 7: outline them in two runs' in refusal(
         made, capsys, '--boxes', '1,2,3,4', images=('7.png', 'other/7.jpg'))
+
+
+def test_ctrl_c_keeps_what_was_outlined(made: Path, tmp_path: Path,
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: str, *others: object) -> object:
+        if 'street' in path:
+            raise KeyboardInterrupt
+        return outline_image(path, *others)
+
+    outline_image = polygon_demo.outline_image
+    monkeypatch.setattr(polygon_demo, 'outline_image', interrupted)
+    with pytest.raises(SystemExit) as end:
+        run(made, '--boxes', '5,6,40,50', '--out', tmp_path, images=('7.png', 'street.jpg'))
+    assert end.value.code == 130 and len(annotations(tmp_path)) == 1

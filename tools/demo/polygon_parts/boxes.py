@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from cbm_plugin.polygon.boxes import mmdet_module
+from cbm_plugin.polygon.boxes import Detector
 
 FORMS = ('a list of boxes [[x1, y1, x2, y2], ...] for every image, COCO results (image_id, '
          'category_id, bbox, score), COCO annotations, or rectangles of LabelMe')
@@ -119,29 +119,19 @@ class DetectedBoxes:
 
     Raises:
         ImportError: mmdet is missing.
+        FileNotFoundError: there is no such config or checkpoint.
     """
 
     category_ids = None
 
-    def __init__(self, config: str, checkpoint: Optional[str], least: float, device: str) -> None:
-        self.apis, self.least = mmdet_module('mmdet.apis', '--detector'), least
-        with self._scope():
-            self.model = self.apis.init_detector(config, checkpoint, palette='random',
-                                                 device=device)
-        self.classes = tuple(self.model.dataset_meta['classes'])
+    def __init__(self, config: str, checkpoint: str, least: float, device: str) -> None:
+        self.detector, self.least = Detector(config, checkpoint, device), least
+        self.classes = self.detector.classes
 
     def __call__(self, path: str) -> Found:
-        with self._scope():
-            found = self.apis.inference_detector(self.model, path).pred_instances
-        boxes, scores = found.bboxes.cpu().numpy(), found.scores.cpu().numpy()
-        good = (scores >= self.least) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        return Found(boxes[good].tolist(), found.labels.cpu().numpy()[good].tolist())
-
-    @staticmethod
-    def _scope() -> Any:
-        """mmdet builds by bare names: its registries answer inside, MMAction2's again after."""
-        from mmengine.registry import DefaultScope
-        return DefaultScope.overwrite_default_scope('mmdet')
+        boxes = self.detector(path)
+        boxes = boxes.chosen(boxes.scores >= self.least)
+        return Found(boxes.boxes.tolist(), boxes.labels.tolist())
 
 
 def read_boxes(path: Path, least: float) -> Any:
