@@ -104,6 +104,17 @@ def test_a_point_of_the_image_is_the_cell_it_lies_in_and_outside_the_crop_the_ne
     assert opened.cells[1] == 2 * 6 + 5
 
 
+def test_what_is_done_to_a_copy_leaves_the_session_as_it_was() -> None:
+    opened = session(1)
+    cells, cell = list(opened.cells), free_cell(opened)
+    twin = opened.copy()
+    twin.correct({0: cell})
+    assert (opened.cells, opened.fixed) == (cells, {})
+    opened.correct({2: cell})
+    assert opened.cells == fresh(opened, [*cells[:2], cell])
+    assert twin.cells == fresh(opened, [cell])
+
+
 @pytest.mark.parametrize('corrections, message', [
     ({}, 'nothing to correct'), ({-1: 3}, 'there is no vertex -1: use 0 to'),
     ({30: 3}, 'there is no vertex 30: use 0 to'), ({0: 36}, 'there is no cell 36: use 0 to 35'),
