@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from ..engine.sample_faults import SurvivingSamples, some_names
+from ..engine.sample_faults import SurvivingSamples, short, some_names
 from .instances import BOXES_FROM, Checked, Named
 
 
@@ -95,6 +95,12 @@ class PolygonDataset(SurvivingSamples, BaseDataset):
     def name_of(self, info: dict) -> str:
         """The image and the object."""
         return f"{info['img_path']}, object {info['object_id']}"
+
+    def reason(self, info: dict, error: Exception) -> str:
+        """Why a sample failed; the image by its name alone, since :meth:`name_of` has its path."""
+        path = info['img_path']
+        message = str(error).replace(os.path.abspath(path), os.path.basename(path))
+        return f'{type(error).__name__}: {short(Exception(message))}'
 
     def blacken(self, info: dict) -> None:
         """Show black instead of the image."""
