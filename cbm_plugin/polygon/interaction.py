@@ -1,6 +1,6 @@
 """Human in the loop: vertices are corrected, and the rest of the outline is predicted again."""
 from copy import copy
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -155,46 +155,89 @@ def simulate_clicks(session: PolygonSession, truth: np.ndarray, threshold: float
                     target_iou: float = 0.8, max_clicks: Optional[int] = None) -> Clicks:
     """Correct an outline as an annotator would who knows the true one.
 
-    After Castrejon et al., "Annotating object instances with a Polygon-RNN" (CVPR 2017), section
-    4.3, where thresholds of 1 to 4 cells (T1 to T4) are compared. Before each click:
+    In the manner of Castrejon et al., "Annotating object instances with a Polygon-RNN" (CVPR 2017),
+    whose annotator moves a vertex that is off by more than 1 to 4 cells (T1 to T4). All distances
+    are in cells of the grid, the larger one of the two axes; the true outline is the truth encoded
+    on the grid. Before each click:
 
     1. If the outline's IoU with the truth, rasterised in pixels of the image, has reached
        ``target_iou``, the annotator is content.
-    2. The predicted vertices are gone through in their order. The first one that is farther than
-       ``threshold`` from the true outline (its edges, in the cells of the grid; larger of the
-       horizontal and vertical distance) is wrong. If none is, the annotator stops, whatever the
-       IoU: there is no vertex to move.
-    3. The wrong vertex is replaced by the nearest true vertex on the grid (same distance) that no
-       vertex before it occupies already, and what follows is predicted again. If there is none, the
-       annotator stops. So the wrong vertices of later clicks have larger numbers, and it ends.
+    2. The first predicted vertex that is farther than ``threshold`` from the true outline is
+       replaced by the nearest true vertex.
+    3. If there is none, the outline may still leave out a true vertex that is farther than
+       ``threshold`` from it. The edge that passes it by, the nearest one behind all clicks, goes to
+       it instead: its end is replaced by the true vertex (an outline that was closed too early goes
+       on). Of several, that of the first edge is taken, and of its true vertices the first.
+    4. If there is none either, or all true vertices stand before the click already, the annotator
+       stops, whatever the IoU.
+
+    After it, what follows is predicted again. Each click is behind the one before, so it ends.
 
     Args:
-        session: as it was predicted.
+        session: as it was predicted; it is corrected.
         truth: the true polygon ``(n, 2)`` in pixels of the image.
         threshold: in cells. Default 1, the strictest published one.
-        target_iou: Default 0.8; 1 or more: only rules 2 and 3 end it.
+        target_iou: Default 0.8; above 1: only rules 2 to 4 end it.
         max_clicks: Default None: as many as there are vertices at most.
 
     Raises:
         ValueError: the true polygon is too thin for the grid.
     """
     grid = session.model.grid
-    true_cells = grid.encode(to_unit(truth, session.crop), session.max_vertices)
-    vertices = _coordinates(true_cells, grid)
+    true = grid.encode(to_unit(truth, session.crop), session.max_vertices)
     ious = [polygon_iou([session.outline], [truth])]
     while ious[-1] < target_iou and (max_clicks is None or len(ious) <= max_clicks):
-        predicted = _coordinates(session.cells, grid)
-        far = border_distance(predicted, vertices) > threshold + 1e-9
-        if not far.any():
+        click = next_click(session.cells, true, threshold, grid, max(session.fixed, default=0))
+        if click is None or click[0] >= session.max_vertices:
             break
-        wrong = int(far.argmax())
-        free = np.flatnonzero(~np.isin(true_cells, session.cells[:wrong]))
-        if not len(free):
-            break
-        nearest = free[_chessboard(predicted[wrong:wrong + 1], vertices[free])[0].argmin()]
-        session.correct({wrong: int(true_cells[nearest])})
+        session.correct(dict([click]))
         ious.append(polygon_iou([session.outline], [truth]))
     return Clicks(len(ious) - 1, ious[-1], ious)
+
+
+def next_click(cells: Sequence[int], true_cells: np.ndarray, threshold: float, grid: VertexGrid,
+               settled: int) -> Optional[Tuple[int, int]]:
+    """Number of the vertex to click on and its true cell, by rules 2 to 4 of `simulate_clicks`.
+
+    Args:
+        settled: number of the last vertex that was clicked on.
+    """
+    predicted, true = _coordinates(cells, grid), _coordinates(true_cells, grid)
+    threshold += 1e-9
+    wrong = edge_distances(predicted, true).min(axis=1) > threshold
+    if wrong.any():
+        number = int(wrong.argmax())
+        costs = np.abs(true - predicted[number]).max(axis=1).astype(float)
+    else:
+        from_edges = edge_distances(true, predicted)
+        missed = np.flatnonzero(from_edges.min(axis=1) > threshold)
+        if not len(missed):
+            return None
+        edges = settled + from_edges[missed, settled:].argmin(axis=1)
+        number = int(edges.min()) + 1
+        costs = np.where(np.arange(len(true)) == missed[edges.argmin()], 0., np.inf)
+    costs[np.isin(true_cells, cells[:number])] = np.inf
+    if not np.isfinite(costs).any():
+        return None
+    return number, int(true_cells[costs.argmin()])
+
+
+def edge_distances(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """Distance of each point ``(n, 2)`` from each edge of a closed outline ``(m, 2)``: ``(n, m)``.
+
+    The larger one of the distances along the two axes (chessboard metric), exact: along an edge
+    it is convex and piecewise linear, so it is least at a break or an end. Edge k starts at
+    vertex k.
+    """
+    u = np.roll(outline, -1, axis=0) - outline
+    d = points[:, None] - outline
+    breaks = [(part[..., 0], part[..., 1], part[..., 0] - part[..., 1], part[..., 0] + part[..., 1])
+              for part in (d, u)]
+    least = np.full(d.shape[:2], np.inf)
+    for numerator, denominator in zip(*breaks):
+        t = np.clip(numerator / np.where(denominator == 0, 1, denominator), 0, 1)
+        least = np.minimum(least, np.abs(d - t[..., None] * u).max(axis=-1))
+    return least
 
 
 def _cell_of(unit: np.ndarray, grid: VertexGrid) -> int:
@@ -206,25 +249,3 @@ def _coordinates(cells: Sequence[int], grid: VertexGrid) -> np.ndarray:
     """Columns and rows ``(n, 2)``."""
     row, column = np.divmod(np.asarray(cells), grid.size)
     return np.stack([column, row], axis=-1)
-
-
-def border_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """Distance of each point ``(n, 2)`` from the edges of a closed outline ``(m, 2)``.
-
-    The larger one of the distances along the two axes (chessboard metric), exact: along an edge
-    it is convex and piecewise linear, so it is least at a break or an end.
-    """
-    u = np.roll(outline, -1, axis=0) - outline
-    d = points[:, None] - outline
-    sums = [(part[..., 0], part[..., 1], part[..., 0] - part[..., 1], part[..., 0] + part[..., 1])
-            for part in (d, u)]
-    least = np.full(d.shape[:2], np.inf)
-    for numerator, denominator in zip(*sums):
-        t = np.clip(numerator / np.where(denominator == 0, 1, denominator), 0, 1)
-        least = np.minimum(least, np.abs(d - t[..., None] * u).max(axis=-1))
-    return least.min(axis=1)
-
-
-def _chessboard(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Distances ``(n, m)``: the larger one of the two axes."""
-    return np.abs(points[:, None] - others[None]).max(axis=-1)

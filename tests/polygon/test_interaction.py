@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from cbm_plugin.polygon import decode
-from cbm_plugin.polygon.interaction import PolygonSession, border_distance, simulate_clicks
+from cbm_plugin.polygon import VertexGrid, decode
+from cbm_plugin.polygon.interaction import (
+    PolygonSession,
+    edge_distances,
+    next_click,
+    simulate_clicks,
+)
 from cbm_plugin.polygon.outline import is_simple, polygon_iou
 
 from .decoding_models import tiny_features, tiny_model
@@ -149,7 +154,7 @@ def test_a_session_on_a_crop_is_one_on_its_features() -> None:
 SQUARE = np.array([[25., 50.], [55., 50.], [55., 110.], [25., 110.]])
 
 
-def test_simulated_clicks_move_the_first_wrong_vertex_to_the_nearest_true_one() -> None:
+def test_simulated_clicks_move_wrong_vertices_to_true_ones_in_their_order() -> None:
     opened = session(1)
     corrections = []
     correct = opened.correct
@@ -161,8 +166,25 @@ def test_simulated_clicks_move_the_first_wrong_vertex_to_the_nearest_true_one() 
     for correction, cells in corrections:
         (number, cell), = correction.items()
         assert cell in true and cell not in cells[:number]
-        assert [distance_to_square(c) > 0 for c in cells[:number + 1]] == [False] * number + [True]
+        wrong = [k for k, cell in enumerate(cells) if distance_to_square(cell) > 0]
+        assert not wrong or number == wrong[0]
+    numbers = [min(one) for one, _ in corrections]
+    assert numbers == sorted(set(numbers))
     assert not any(map(distance_to_square, opened.cells)) or set(true) <= set(opened.cells)
+
+
+@pytest.mark.parametrize('cells, settled, click, why', [
+    ([0, 20, 63, 56], 0, (1, 7), 'the second is wrong: the nearest true one'),
+    ([0, 7, 63, 56], 0, None, 'nothing is wrong'),
+    ([0, 7, 63], 0, (3, 56), 'closed too early: it goes on'),
+    ([0, 4, 63, 56], 0, (2, 7), 'a corner is cut: the edge that passes it goes there'),
+    ([0, 63, 56], 0, (1, 7), 'likewise, by the first edge'),
+    ([0, 63, 56], 1, (2, 7), 'but never before a click'),
+    ([0, 7, 18, 56], 0, (2, 63), 'the nearest one that is free'),
+    ([0, 7, 63, 56, 36], 0, None, 'no true one is left')])
+def test_the_next_click_by_the_rules(cells: list, settled: int, click: tuple, why: str) -> None:
+    found = next_click(cells, np.array([0, 7, 63, 56]), 1, VertexGrid(8), settled)
+    assert found == click, why
 
 
 def distance_to_square(cell: int) -> int:
@@ -179,7 +201,7 @@ def test_the_distance_from_an_outline_is_that_of_the_nearest_of_many_points_alon
     along = np.concatenate([a + np.linspace(0, 1, 2001)[:, None] * (b - a)
                             for a, b in zip(outline, ends)])
     expected = [np.abs(along - point).max(axis=1).min() for point in points]
-    np.testing.assert_allclose(border_distance(points, outline), expected, atol=0.02)
+    np.testing.assert_allclose(edge_distances(points, outline).min(axis=1), expected, atol=0.02)
 
 
 def test_simulated_clicks_end_at_the_iou_that_is_wanted_or_after_so_many() -> None:

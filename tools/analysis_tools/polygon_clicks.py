@@ -5,7 +5,7 @@
 
 For each annotated outline of the config's test data: the model outlines its crop, then the first
 vertex that is farther from the true outline than the threshold (in cells of the grid) is replaced
-by a true one and the rest is predicted again, until the IoU is reached or no vertex is wrong: see
+by a true one and the rest is predicted again, until the IoU is reached or nothing is wrong: see
 ``simulate_clicks`` of ``cbm_plugin.polygon.interaction`` for the protocol. Prints a Markdown table:
 with every threshold the IoU that the network reaches alone and that after the last click, and for
 each IoU that is wanted the mean number of clicks an outline (those that never reach it count with
