@@ -74,7 +74,8 @@ def _by_image(entries: Sequence[dict], coco: CocoFile,
               where: Union[str, Path]) -> Dict[Any, Boxes]:
     """Entries with bbox, category_id and score; what cannot be outlined is left out and counted."""
     shapes = {image['id']: (image['height'], image['width']) for image in coco.images}
-    rows, faults = defaultdict(list), Counter()
+    rows: Dict[Any, list] = defaultdict(list)
+    faults: Dict[str, int] = Counter()
     for entry in entries:
         x, y, width, height = entry['bbox']
         box = (x, y, x + width, y + height)

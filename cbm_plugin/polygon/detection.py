@@ -101,7 +101,8 @@ def mask_ap(images: Iterable[ImageOutlines], coco: CocoFile,
 def coco_results(image: ImageOutlines, category_ids: Sequence[int]) -> List[dict]:
     """The objects of an image as entries of a COCO results file.
 
-    The parts of an object are one entry: masks together, mean score, and the box around the masks.
+    The parts of an object are one entry: masks together, mean score (1 where there is none), and
+    the box around the masks.
     The masks are run lengths, drawn as COCO draws its annotations.
 
     Raises:
@@ -114,9 +115,10 @@ def coco_results(image: ImageOutlines, category_ids: Sequence[int]) -> List[dict
         rle = drawing.merge(drawing.frPyObjects(
             [np.asarray(part.polygon, np.float64).ravel().tolist() for part in parts],
             image.height, image.width))
+        scores = [1. if part.score is None else part.score for part in parts]
         results.append(dict(
             image_id=image.image_id, category_id=category_ids[parts[0].label],
-            bbox=drawing.toBbox(rle).tolist(), score=float(np.mean([p.score for p in parts])),
+            bbox=drawing.toBbox(rle).tolist(), score=float(np.mean(scores)),
             segmentation=dict(size=list(rle['size']), counts=rle['counts'].decode())))
     return results
 
