@@ -190,5 +190,6 @@ def common_masks(parts_a: Sequence[np.ndarray], parts_b: Sequence[np.ndarray],
     points, size = np.concatenate([*parts_a, *parts_b]), np.array(shape[::-1])
     low = np.clip(np.floor(points.min(0)) - 1, 0, size - 1).astype(int)
     width, height = np.clip(np.ceil(points.max(0)) + 2, low + 1, size).astype(int) - low
-    return tuple(rasterised([part - low for part in parts], height, width)
-                 for parts in (parts_a, parts_b))
+    mask_a, mask_b = (rasterised([part - low for part in parts], height, width)
+                      for parts in (parts_a, parts_b))
+    return mask_a, mask_b
