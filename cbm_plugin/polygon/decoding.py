@@ -83,15 +83,18 @@ def grow(model: VertexModel, features: Tensor, beams: 'Beams', state: Optional[S
     while len(beams.active):
         record(state)
         seen = [torch.as_tensor(cells, device=features.device) for cells in beams.seen()]
-        logits, state = model.step(_rows(features, beams.active // beams.width), *seen, state)
-        state = map_state(partial(_rows, rows=beams.advance(logits)), state)
+        instances = beams.active // beams.width
+        here = features if _all(instances, features) else features[instances]
+        logits, state = model.step(here, *seen, state)
+        rows = beams.advance(logits)
+        if not _all(rows, logits):
+            index = torch.as_tensor(rows, device=features.device)
+            state = map_state(partial(torch.index_select, dim=0, index=index), state)
 
 
-def _rows(tensor: Tensor, rows: np.ndarray) -> Tensor:
-    """Some rows, in some order; no copy where they are all, as they stand."""
-    if len(rows) == len(tensor) and (rows == np.arange(len(rows))).all():
-        return tensor
-    return tensor.index_select(0, torch.as_tensor(rows, device=tensor.device))
+def _all(rows: np.ndarray, tensor: Tensor) -> bool:
+    """Whether these are all rows of a tensor, as they stand: then none need be copied."""
+    return len(rows) == len(tensor) and bool((rows == np.arange(len(rows))).all())
 
 
 class Beams:
