@@ -185,7 +185,7 @@ def fill(canvas: np.ndarray, polygon: np.ndarray, colour: Colour, opacity: float
     if not part.size:
         return
     mask = np.zeros(part.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [_fixed(polygon - (left, top))], 255, cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.fillPoly(mask, [_fixed(polygon - (left, top))], (255,), cv2.LINE_AA, SUBPIXEL_BITS)
     share = mask[..., None] * np.float32(opacity / 255)
     part[:] = np.rint(part * (1 - share) + np.array(colour, np.float32) * share)
 

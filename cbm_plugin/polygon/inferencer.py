@@ -1,7 +1,7 @@
 """Outlines of the objects in an image, given their boxes."""
 import os
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -75,16 +75,19 @@ class PolygonInferencer:
             FileNotFoundError, ValueError: the image cannot be read; a box has no area, is not
                 finite or lies outside the image: with its number and value.
         """
-        path = os.fspath(image) if isinstance(image, (str, os.PathLike)) else ''
-        pixels = read_image(path) if path else image
+        if isinstance(image, (str, Path)):
+            path, pixels = os.fspath(image), read_image(os.fspath(image))
+        else:
+            path, pixels = '', image
         check_image(pixels)
-        size = pixels.shape[:2]
-        checked = check_boxes(boxes, *size)
+        height, width = pixels.shape[:2]
+        checked = check_boxes(boxes, height, width)
         labels = _checked_labels(labels, len(checked))
         samples: List[PolygonDataSample] = []
         for start in range(0, len(checked), self.batch_size):
             samples += self._predict(pixels, path, checked[start:start + self.batch_size])
-        return [OutlinePrediction(_inside(sample, box, size), float(sample.pred_score), box, label)
+        return [OutlinePrediction(_inside(sample, box, height, width),
+                                  float(sample.pred_score), box, label)
                 for sample, box, label in zip(samples, checked, labels)]
 
     @torch.no_grad()
@@ -129,8 +132,7 @@ def _checked_labels(labels: Optional[Sequence[int]], number: int) -> List[int]:
     return [int(label) for label in labels]
 
 
-def _inside(sample: PolygonDataSample, box: Box, size: Tuple[int, int]) -> np.ndarray:
-    height, width = size
+def _inside(sample: PolygonDataSample, box: Box, height: int, width: int) -> np.ndarray:
     polygon = clipped(sample.pred_polygon, height, width)
     if len(polygon):
         return polygon

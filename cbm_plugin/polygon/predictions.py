@@ -1,6 +1,6 @@
 """What comes out of the polygon application: outlines, and the image they belong to."""
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class ImageOutlines:
 def by_object(outlines: Sequence[OutlinePrediction]) -> List[List[OutlinePrediction]]:
     """Outlines grouped to objects, in the order of their first parts."""
     objects: List[List[OutlinePrediction]] = []
-    known = {}
+    known: Dict[int, List[OutlinePrediction]] = {}
     for outline in outlines:
         if outline.object_id is None:
             objects.append([outline])
