@@ -10,6 +10,7 @@ from .decoding import Decoded, decode
 from .grid import VertexGrid
 from .heads import LSTMVertexHead, MapVertexHead
 from .inferencer import PolygonInferencer
+from .interaction import PolygonSession, simulate_clicks
 from .metric import PolygonIoU
 from .model import PolygonRNN
 from .predictions import OutlinePrediction
@@ -30,6 +31,6 @@ __all__ = [
     'CityscapesPolygons', 'CocoPolygons', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',
     'JitterColour', 'JitterVertices', 'LSTMVertexHead', 'LoadObjectImage', 'MapVertexHead',
     'OutlinePrediction', 'PackPolygonInputs', 'PolygonDataSample', 'PolygonInferencer',
-    'PolygonIoU', 'PolygonRNN', 'PolygonVGG', 'SampleVertexClips', 'SmallTrunk', 'SyntheticShapes',
-    'VertexGrid', 'decode',
+    'PolygonIoU', 'PolygonRNN', 'PolygonSession', 'PolygonVGG', 'SampleVertexClips', 'SmallTrunk',
+    'SyntheticShapes', 'VertexGrid', 'decode', 'simulate_clicks',
 ]
