@@ -13,6 +13,7 @@ param_scheduler = [
 ]
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
+    dict(type='SampleFaultHook', max_share=0.1),  # broken images are named, counted, replaced
     dict(type='CurvesHook'),
     dict(type='CoherenceHook', weight=0.8, state='reset'),  # the paper's weight for polygons
 ]

@@ -13,6 +13,7 @@ from cbm_plugin.overlap import ClipPlan, CoherenceSettings
 from cbm_plugin.polygon import PolygonDataSample, PolygonRNN
 from cbm_plugin.polygon.heads import cells_of_maps, vertex_maps
 from cbm_plugin.polygon.positions import IGNORED, Positions
+from cbm_plugin.registry import MODELS
 
 HEADS = pytest.mark.parametrize('head', ['LSTMVertexHead', 'MapVertexHead'])
 GRID = 8
@@ -132,6 +133,16 @@ def test_clips_that_carry_their_state_have_the_loss_of_the_whole_outline(head: s
     whole = model(crops, samples(cells), mode='loss')
     torch.testing.assert_close(log['loss_vertex'], whole['loss_vertex'].detach(), rtol=1e-4,
                                atol=1e-5)
+
+
+def test_the_published_trunk_is_read_at_four_depths_under_torchvisions_names() -> None:
+    init_default_scope('mmaction')
+    trunk = MODELS.build(dict(type='PolygonVGG'))
+    with torch.no_grad():
+        levels = trunk.eval()(torch.randn(1, 3, 224, 224))
+    assert [tuple(level.shape[1:]) for level in levels] == [
+        (128, 56, 56), (256, 28, 28), (512, 28, 28), (512, 14, 14)]
+    assert trunk.state_dict()['features.40.weight'].shape == (512, 512, 3, 3)  # conv5_3
 
 
 def test_three_levels_are_refused_with_the_remedy() -> None:

@@ -52,7 +52,7 @@ def test_splits_lie_beside_each_other_and_are_made_once(root: Path) -> None:
     assert {path.name for path in root.glob('train*')} == {'train_4x192_seed0_v1'}
 
 
-@pytest.mark.parametrize('split, num_images', [('train', 2500), ('val', 200), ('test', 200)])
+@pytest.mark.parametrize('split, num_images', [('train', 1250), ('val', 200), ('test', 200)])
 def test_the_config_gives_crops_and_in_training_vertices_with_their_clips(
         root: Path, split: str, num_images: int) -> None:
     cfg = Config.fromfile(ROOT / 'configs/_base_/datasets/synthetic_shapes.py')

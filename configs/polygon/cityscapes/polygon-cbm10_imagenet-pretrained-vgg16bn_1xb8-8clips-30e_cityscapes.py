@@ -1,0 +1,4 @@
+"""10 CBM layers, 2.68M parameters; Cityscapes. Published IoU: 67.1."""
+_base_ = 'polygon-cbm15_imagenet-pretrained-vgg16bn_1xb8-8clips-30e_cityscapes.py'
+
+model = dict(rnn=dict(hidden_channels=[128] * 5 + [64] * 3 + [32, 8]))
