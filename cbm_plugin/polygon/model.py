@@ -5,7 +5,6 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..layers import DeepRNN, State, variant_settings
 from ..layers.sequence import Lengths
@@ -17,6 +16,7 @@ from .grid import VertexGrid
 from .heads import cells_of_maps, vertex_maps
 from .outlining import set_prediction
 from .positions import IGNORED, Positions
+from .supervision import dense_loss, spread_cross_entropy
 from .trunk import Lateral, fused
 
 Samples = Sequence[PolygonDataSample]
@@ -46,6 +46,9 @@ class PolygonRNN(BaseModel):
         grid_size: default 28, the published one.
         cells_per_feature: cells along a side of one place of the maps. Default 1, published: maps
             are as fine as the grid. 2 makes the recurrence four times cheaper.
+        spread: share of a vertex's target that its neighbour cells have. Default 0, the authors'.
+        dense: weight of the loss on all boundary and vertex cells at once. Default 0, the authors'.
+            See :mod:`~cbm_plugin.polygon.supervision`.
         test_cfg: ``beam_width`` (default 1: greedy) and ``max_vertices`` (default 60, published).
         data_preprocessor: default None: mmengine's ``ImgDataPreprocessor`` with ImageNet's colours.
 
@@ -55,13 +58,16 @@ class PolygonRNN(BaseModel):
 
     def __init__(self, backbone: dict, rnn: dict, head: Optional[dict] = None,
                  level_channels: Optional[Sequence[int]] = None, feature_channels: int = 128,
-                 grid_size: int = 28, cells_per_feature: int = 1, test_cfg: Optional[dict] = None,
+                 grid_size: int = 28, cells_per_feature: int = 1, spread: float = 0.0,
+                 dense: float = 0.0, test_cfg: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(data_preprocessor or dict(IMAGENET), init_cfg)
         if grid_size % cells_per_feature:
             raise ValueError(f'grid_size={grid_size} is no multiple of cells_per_feature='
                              f'{cells_per_feature}')
+        if not 0 <= spread < 1 or dense < 0:
+            raise ValueError(f'spread={spread} must lie in [0, 1), dense={dense} not be negative')
         self.grid = VertexGrid(grid_size)
         self.cells_per_feature = cells_per_feature
         self.backbone = MODELS.build(backbone)
@@ -71,6 +77,8 @@ class PolygonRNN(BaseModel):
         self.first_vertex = nn.Sequential(
             nn.Conv2d(feature_channels, feature_channels, 3, padding=1), nn.ReLU(inplace=True),
             nn.Conv2d(feature_channels, cells_per_feature ** 2, 1))
+        self.spread, self.dense_weight = spread, dense
+        self.dense = nn.Conv2d(feature_channels, 2 * cells_per_feature ** 2, 1) if dense else None
         rnn = dict(rnn)
         widths = rnn.pop('hidden_channels')
         self.rnn = DeepRNN(feature_channels + SEEN_VERTICES * cells_per_feature ** 2, widths,
@@ -145,11 +153,13 @@ class PolygonRNN(BaseModel):
             clip = dict(positions=self._positions(data_samples or ()))
         elif mode != 'clip':
             raise ValueError(f"mode '{mode}' is unknown: use 'tensor', 'loss', 'predict' or 'clip'")
-        output = self._clip_output(features, **clip)
+        outlines = [sample.vertices for sample in data_samples or ()]
+        output = self._clip_output(features, outlines, **clip)
         return output.losses if mode == 'loss' else output
 
-    def _clip_output(self, features: Tensor, positions: Positions, lengths: Lengths = None,
-                     state: Optional[State] = None, state_at: Lengths = None) -> ClipOutput:
+    def _clip_output(self, features: Tensor, outlines: Sequence[Tensor], positions: Positions,
+                     lengths: Lengths = None, state: Optional[State] = None,
+                     state_at: Lengths = None) -> ClipOutput:
         if lengths is None:
             lengths = (positions.target != IGNORED).sum(dim=1).cpu()
         logits, new_state = self.sequence_logits(features, positions, state, lengths, state_at)
@@ -158,10 +168,15 @@ class PolygonRNN(BaseModel):
         first = self.first_logits(features).float()
         known = target != IGNORED
         hits = (flat.detach().argmax(dim=1) == target) & known
+        size = self.grid.size
         losses = dict(
-            loss_vertex=F.cross_entropy(flat, target, ignore_index=IGNORED),
-            loss_first=F.cross_entropy(first, positions.first),
+            loss_vertex=spread_cross_entropy(flat, target, size, self.spread, IGNORED),
+            loss_first=spread_cross_entropy(first, positions.first, size, self.spread),
             vertex_acc=hits.sum() / known.sum().clamp_min(1))
+        if self.dense is not None:
+            maps = self.dense(features).float().unflatten(1, (2, -1)).flatten(0, 1)
+            cells = cells_of_maps(maps, self.cells_per_feature).unflatten(0, (-1, 2))
+            losses['loss_dense'] = self.dense_weight * dense_loss(cells, outlines, size)
         return ClipOutput(losses, logits.softmax(dim=-1), new_state)
 
     def predict(self, features: Tensor, data_samples: Samples) -> List[PolygonDataSample]:

@@ -13,6 +13,7 @@ from cbm_plugin.overlap import ClipPlan, CoherenceSettings
 from cbm_plugin.polygon import PolygonDataSample, PolygonRNN
 from cbm_plugin.polygon.heads import cells_of_maps, vertex_maps
 from cbm_plugin.polygon.positions import IGNORED, Positions
+from cbm_plugin.polygon.supervision import dense_loss
 from cbm_plugin.registry import MODELS
 
 HEADS = pytest.mark.parametrize('head', ['LSTMVertexHead', 'MapVertexHead'])
@@ -84,6 +85,22 @@ def test_a_clip_in_mid_outline_sees_what_the_whole_outline_sees_there() -> None:
         assert torch.equal(values[1, :2], all_values[1, 3:5])
         assert (values[1, 2:] < 0).all()
     assert torch.equal(part.first, whole.first)
+
+
+@pytest.mark.parametrize('fine', [1, 2])
+def test_the_dense_loss_reads_the_maps_cells_in_their_places(fine: int) -> None:
+    model = tiny(fine=fine, dense=2.0).eval()
+    crops, cells = torch.randn(2, 3, 64, 64), outlines(4, 7)
+    found = model(crops, samples(cells), mode='loss')['loss_dense']
+    maps = model.dense(model.extract_feat(crops)).detach()
+    by_hand = torch.empty(2, 2, GRID, GRID)
+    for row in range(GRID):
+        for column in range(GRID):
+            channel = row % fine * fine + column % fine
+            by_hand[:, :, row, column] = maps.unflatten(1, (2, fine ** 2))[
+                :, :, channel, row // fine, column // fine]
+    expected = 2 * dense_loss(by_hand.flatten(2), cells, GRID)
+    torch.testing.assert_close(found.detach(), expected)
 
 
 def test_jittered_vertices_are_seen_but_not_predicted() -> None:
