@@ -49,7 +49,8 @@ class VertexModel(Protocol):
 
 @torch.no_grad()
 def decode(model: VertexModel, features: Tensor, beam_width: int = 1, max_vertices: int = 60,
-           given: Optional[Sequence[Sequence[int]]] = None) -> List[Decoded]:
+           given: Optional[Sequence[Sequence[int]]] = None,
+           end_above: float = 0.0) -> List[Decoded]:
     """Outlines of a batch of crops.
 
     Args:
@@ -59,13 +60,18 @@ def decode(model: VertexModel, features: Tensor, beam_width: int = 1, max_vertic
         max_vertices: at which an outline is closed.
         given: for each instance, its first vertices where they are known: cells, perhaps none; -1
             where one is open between known ones. They count as certain.
+        end_above: an outline may end only where the end is at least as probable. Default 0: token
+            by token. A vertex that is sure to come, but not to a cell, has its probability spread
+            over several: one by one they lose to the end, and outlines are closed too early. At 0.5
+            the end has to beat all cells together.
 
     Returns:
         The best outline of each instance, by the mean log-probability of its tokens.
     """
     if len(features) == 0:
         return []
-    beams = Beams(model.first_logits(features), model.grid, beam_width, max_vertices, given)
+    beams = Beams(model.first_logits(features), model.grid, beam_width, max_vertices, given,
+                  end_above)
     grow(model, features, beams)
     return beams.best()
 
@@ -104,15 +110,16 @@ class Beams:
 
     Args:
         first_logits: ``(N, cells)``.
-        grid, beam_width, max_vertices, given: see :func:`decode`.
+        grid, beam_width, max_vertices, given, end_above: see :func:`decode`.
 
     Raises:
         ValueError: more vertices are given than ``max_vertices``.
     """
 
     def __init__(self, first_logits: Tensor, grid: VertexGrid, beam_width: int, max_vertices: int,
-                 given: Optional[Sequence[Sequence[int]]] = None) -> None:
+                 given: Optional[Sequence[Sequence[int]]] = None, end_above: float = 0.0) -> None:
         self.grid, self.width, self.limit = grid, beam_width, max_vertices
+        self.end_above = end_above
         number = len(first_logits)
         self.given = np.full((number, max_vertices + 1), NO_VERTEX, dtype=np.int64)
         self.known = np.zeros(number, dtype=np.int64)  # vertices up to the last given one
@@ -211,19 +218,22 @@ class Beams:
         """The best tokens of each active slot; of all of them where the first are blocked."""
         most = min(self.width + RIVALS, log_prob.shape[1])
         scores, tokens = (part.numpy() for part in log_prob.topk(most, dim=1))
-        scores[self._refused(slots, tokens)] = -np.inf
+        early = (log_prob[:, self.grid.end].exp() < self.end_above).numpy()
+        scores[self._refused(slots, tokens, early)] = -np.inf
         few = np.flatnonzero(np.isfinite(scores).sum(axis=1) < min(self.width, most))
         if len(few):
             every = np.tile(np.arange(log_prob.shape[1]), (len(few), 1))
-            allowed = np.where(self._refused(slots[few], every), -np.inf, log_prob.numpy()[few])
+            allowed = np.where(self._refused(slots[few], every, early[few]), -np.inf,
+                               log_prob.numpy()[few])
             tokens[few] = np.argsort(-allowed, axis=1, kind='stable')[:, :most]
             scores[few] = np.take_along_axis(allowed, tokens[few], axis=1)
         return tokens, scores
 
-    def _refused(self, slots: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Which tokens make no outline, or stand in the way of vertices that are given later on."""
+    def _refused(self, slots: np.ndarray, tokens: np.ndarray, early: np.ndarray) -> np.ndarray:
+        """Which tokens make no outline, end it too early, or stand in a later given one's way."""
         counts = self.counts[slots]
         refused = blocked(self.paths[slots], counts, tokens, self.grid.size, self.grid.end)
+        refused |= (tokens == self.grid.end) & early[:, None]
         waits = np.flatnonzero(counts < self.known[slots // self.width])
         if len(waits):
             given = self.given[slots[waits] // self.width]

@@ -110,7 +110,8 @@ class PolygonSession:
         """All vertices behind ``number``, which is fixed; all there are, where there are none."""
         known = max(self.fixed, default=-1) + 1
         given = [self.fixed.get(place, NO_VERTEX) for place in range(known)]
-        beams = Beams(self._first_logits, self.model.grid, 1, self.max_vertices, [given])
+        beams = Beams(self._first_logits, self.model.grid, 1, self.max_vertices, [given],
+                      self.model.end_above)
         position = 0
         if number:
             path = self.cells[:number] + given[number:number + 1] * (number < len(self.cells))

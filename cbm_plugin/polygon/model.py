@@ -49,7 +49,8 @@ class PolygonRNN(BaseModel):
         spread: share of a vertex's target that its neighbour cells have. Default 0, the authors'.
         dense: weight of the loss on all boundary and vertex cells at once. Default 0, the authors'.
             See :mod:`~cbm_plugin.polygon.supervision`.
-        test_cfg: ``beam_width`` (default 1: greedy) and ``max_vertices`` (default 60, published).
+        test_cfg: ``beam_width`` (default 1: greedy), ``max_vertices`` (default 60, published) and
+            ``end_above`` (default 0.5: see :func:`~cbm_plugin.polygon.decode`).
         data_preprocessor: default None: mmengine's ``ImgDataPreprocessor`` with ImageNet's colours.
 
     Raises:
@@ -86,7 +87,7 @@ class PolygonRNN(BaseModel):
         self.head = MODELS.build(dict(
             head or dict(type='LSTMVertexHead'), in_channels=widths[-1], grid_size=grid_size,
             cells_per_feature=cells_per_feature))
-        self.beam_width, self.max_vertices = _test_settings(test_cfg)
+        self.beam_width, self.max_vertices, self.end_above = _test_settings(test_cfg)
         self.coherence = CoherenceSettings()
 
     # --- the network
@@ -189,7 +190,7 @@ class PolygonRNN(BaseModel):
     def decode(self, features: Tensor,
                given: Optional[Sequence[Sequence[int]]] = None) -> List[Decoded]:
         """Outlines as cells, by the test settings; ``given``: first vertices that are known."""
-        return decode(self, features, self.beam_width, self.max_vertices, given)
+        return decode(self, features, self.beam_width, self.max_vertices, given, self.end_above)
 
     # --- training
 
@@ -221,15 +222,17 @@ IMAGENET = dict(type='mmengine.ImgDataPreprocessor', mean=[123.675, 116.28, 103.
                 std=[58.395, 57.12, 57.375], bgr_to_rgb=True)
 
 
-def _test_settings(test_cfg: Optional[dict]) -> Tuple[int, int]:
-    settings = dict(test_cfg or {})
-    beam_width, max_vertices = settings.pop('beam_width', 1), settings.pop('max_vertices', 60)
-    if settings:
-        raise ValueError(f'test_cfg has no option {sorted(settings)}: use beam_width, max_vertices')
-    if beam_width < 1 or max_vertices < 3:
-        raise ValueError(f'test_cfg has beam_width={beam_width} and max_vertices={max_vertices}, '
-                         'but needs at least 1 and 3')
-    return beam_width, max_vertices
+def _test_settings(test_cfg: Optional[dict]) -> Tuple[int, int, float]:
+    settings = dict(beam_width=1, max_vertices=60, end_above=0.5)
+    unknown = sorted(set(test_cfg or {}) - set(settings))
+    if unknown:
+        raise ValueError(f'test_cfg has no option {unknown}: use one of {sorted(settings)}')
+    settings.update(test_cfg or {})
+    beam_width, max_vertices, end_above = settings.values()
+    if beam_width < 1 or max_vertices < 3 or not 0 <= end_above <= 1:
+        raise ValueError(f'test_cfg has beam_width={beam_width}, max_vertices={max_vertices} and '
+                         f'end_above={end_above}, but needs at least 1 and 3, and 0 to 1')
+    return beam_width, max_vertices, end_above
 
 
 def _plans(samples: Samples) -> List[ClipPlan]:

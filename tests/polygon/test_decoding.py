@@ -1,7 +1,11 @@
 """Decoding with a carried state, in batches and in beams: against twins that do without."""
+from typing import Optional, Tuple
+
 import pytest
 import torch
+from torch import Tensor
 
+from cbm_plugin.layers import State
 from cbm_plugin.polygon import VertexGrid, decode
 from cbm_plugin.polygon.decoding import Beams
 from cbm_plugin.polygon.heads import MapVertexHead
@@ -152,3 +156,24 @@ def test_all_tokens_are_looked_at_where_the_best_ones_are_blocked() -> None:
 def test_no_instances_have_no_outlines() -> None:
     model = tiny_model()
     assert decode(model, tiny_features(model, 1)[:0]) == []
+
+
+@pytest.mark.parametrize('beam_width', [1, 3])
+def test_an_outline_goes_on_while_the_end_is_less_probable_than_asked(beam_width: int) -> None:
+    """Every cell has less than the end's .4, all together have more."""
+    class Undecided:
+        grid = VertexGrid(6)
+
+        def first_logits(self, features: Tensor) -> Tensor:
+            return torch.zeros(len(features), 36)
+
+        def step(self, features: Tensor, first: Tensor, before: Tensor, last: Tensor,
+                 state: Optional[State]) -> Tuple[Tensor, State]:
+            probability = torch.full((len(features), 37), 0.6 / 36)
+            probability[:, -1] = 0.4
+            return probability.log(), ()
+
+    features = torch.zeros(1, 1, 3, 3)
+    early, = decode(Undecided(), features, beam_width, 8)
+    late, = decode(Undecided(), features, beam_width, 8, end_above=0.5)
+    assert (len(early.cells), len(late.cells)) == (3, 8)

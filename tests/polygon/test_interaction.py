@@ -28,7 +28,8 @@ def session(seed: int = 0, head: str = 'MapVertexHead') -> PolygonSession:
 
 
 def fresh(opened: PolygonSession, given: List[int]) -> List[int]:
-    return decode(opened.model, opened.features, 1, MOST, [given])[0].cells
+    return decode(opened.model, opened.features, 1, MOST, [given],
+                  opened.model.end_above)[0].cells
 
 
 def free_cell(opened: PolygonSession, seed: int = 0) -> int:

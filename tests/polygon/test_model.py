@@ -170,8 +170,9 @@ def test_three_levels_are_refused_with_the_remedy() -> None:
 
 
 @pytest.mark.parametrize('test_cfg, message', [
-    (dict(beam=3), r"no option \['beam'\]: use beam_width, max_vertices"),
-    (dict(beam_width=0), 'beam_width=0'), (dict(max_vertices=2), 'max_vertices=2')])
+    (dict(beam=3), r"no option \['beam'\]: use one of"),
+    (dict(beam_width=0), 'beam_width=0'), (dict(max_vertices=2), 'max_vertices=2'),
+    (dict(end_above=2), 'end_above=2')])
 def test_wrong_test_settings_are_refused(test_cfg: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny(test_cfg=test_cfg)
