@@ -5,7 +5,7 @@ _base_ = [
 ]
 custom_imports = dict(imports=['cbm_plugin.polygon'])
 
-max_epochs = 2  # 700 updates: 15 minutes on two cores
+max_epochs = 3  # 1,300 updates: 15 minutes on two cores
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,

@@ -1,5 +1,5 @@
 """The deep baseline: 15 ConvLSTM layers, with a norm of their own, in the CBM stack's place."""
-_base_ = 'polygon-cbm15_scratch_1xb16-2clips-2e_synthetic-shapes.py'
+_base_ = 'polygon-cbm15_scratch_1xb16-2clips-3e_synthetic-shapes.py'
 
 model = dict(
     rnn=dict(
