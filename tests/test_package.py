@@ -1,5 +1,6 @@
-"""The built wheel, and the set-up that installs it: tools/setup."""
+"""The built wheel, the set-up that installs it (tools/setup), and which way imports go."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import cbm_plugin
 from cbm_plugin import versions
 
 ROOT = Path(__file__).resolve().parents[1]
+POLYGON_FOLDERS = ('geometry', 'data', 'network', 'annotation', 'evaluation')  # from below up
 sys.path.insert(0, str(ROOT / 'tools' / 'setup'))
 
 
@@ -104,6 +106,18 @@ def test_every_requirement_list_names_what_the_stack_was_tested_with():
     listed = {name for file in (ROOT / 'requirements').glob('*.txt') if file.name != 'tested.txt'
               for name in versions.parse(file.read_text())}
     assert table.keys() - {'python', 'torch'} <= listed
+
+
+
+@pytest.mark.parametrize('number, folder', enumerate(POLYGON_FOLDERS))
+def test_the_folders_of_the_polygon_room_import_one_way(number, folder):
+    below = {folder, *POLYGON_FOLDERS[:number]}
+    for file in (ROOT / 'cbm_plugin' / 'polygon' / folder).glob('*.py'):
+        text = file.read_text()
+        imported = set(re.findall(r'^\s*from \.\.(\w+)', text, re.MULTILINE))
+        assert imported <= below, f'{file} imports {imported - below}'
+        if folder == 'geometry':
+            assert not re.search(r'^\s*(import|from) (torch|mm\w+|\.\.)', text, re.MULTILINE), file
 
 
 # -- tools/setup

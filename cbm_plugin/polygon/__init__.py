@@ -3,19 +3,14 @@
 In a config: ``custom_imports = dict(imports=['cbm_plugin.polygon'])``.
 """
 from .. import engine, overlap  # noqa: F401  (registers their parts)
-from .cityscapes import CityscapesPolygons
-from .coco import CocoPolygons
-from .data_sample import PolygonDataSample
-from .decoding import Decoded, decode
-from .grid import VertexGrid
-from .heads import LSTMVertexHead, MapVertexHead
-from .inferencer import PolygonInferencer
-from .interaction import PolygonSession, simulate_clicks
-from .metric import PolygonIoU
-from .model import PolygonRNN
-from .predictions import OutlinePrediction
-from .synthetic_shapes import SyntheticShapes
-from .transforms import (
+from .annotation.inferencer import PolygonInferencer
+from .annotation.interaction import PolygonSession, simulate_clicks
+from .annotation.predictions import OutlinePrediction
+from .data.cityscapes import CityscapesPolygons
+from .data.coco import CocoPolygons
+from .data.data_sample import PolygonDataSample
+from .data.synthetic_shapes import SyntheticShapes
+from .data.transforms import (
     CropObject,
     EncodeOutline,
     FlipObject,
@@ -25,7 +20,12 @@ from .transforms import (
     PackPolygonInputs,
     SampleVertexClips,
 )
-from .trunk import PolygonVGG, SmallTrunk
+from .evaluation.metric import PolygonIoU
+from .geometry.grid import VertexGrid
+from .network.decoding import Decoded, decode
+from .network.heads import LSTMVertexHead, MapVertexHead
+from .network.model import PolygonRNN
+from .network.trunk import PolygonVGG, SmallTrunk
 
 __all__ = [
     'CityscapesPolygons', 'CocoPolygons', 'CropObject', 'Decoded', 'EncodeOutline', 'FlipObject',

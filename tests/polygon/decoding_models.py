@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from cbm_plugin.polygon import PolygonRNN, VertexGrid
-from cbm_plugin.polygon.positions import Positions
+from cbm_plugin.polygon.network.positions import Positions
 
 Point = Tuple[int, int]
 

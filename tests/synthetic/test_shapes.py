@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cbm_plugin.polygon.outline import is_simple, rasterised
+from cbm_plugin.polygon.geometry.outline import is_simple, rasterised
 from cbm_plugin.synthetic import scenes, shapes
 from cbm_plugin.synthetic.scenes import FINE, MIN_VISIBLE, draw_scene, visible_parts
 from cbm_plugin.synthetic.shape_classes import SHAPE_CLASSES, draw_outline

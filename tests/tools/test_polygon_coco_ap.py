@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
 import cbm_plugin.polygon  # noqa: F401  (registers everything)
-from cbm_plugin.polygon.inferencer import PolygonInferencer
+from cbm_plugin.polygon.annotation.inferencer import PolygonInferencer
 from cbm_plugin.registry import MODELS
 
 from ..polygon.coco_folder import SIZE, make, write
-from ..polygon.test_boxes import DETECTOR
+from ..polygon.evaluation.test_boxes import DETECTOR
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'analysis_tools'))
 

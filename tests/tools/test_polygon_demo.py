@@ -16,7 +16,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from cbm_plugin.polygon import PolygonInferencer
 from cbm_plugin.registry import MODELS
 
-from ..polygon.test_inferencer import CONFIG
+from ..polygon.annotation.test_inferencer import CONFIG
 from ..tiny_run import ROOT
 
 TOOL = ROOT / 'tools/demo/polygon_demo.py'

@@ -37,9 +37,9 @@ from cbm_plugin.engine.user_errors import fail
 from cbm_plugin.files import check_page, replace_between, write_text
 from cbm_plugin.layers import POLYGON_CHANNELS, State
 from cbm_plugin.polygon import PolygonRNN, VertexGrid, decode
-from cbm_plugin.polygon.interaction import PolygonSession
-from cbm_plugin.polygon.outline import polygon_ious
-from cbm_plugin.polygon.positions import NO_VERTEX, Positions
+from cbm_plugin.polygon.annotation.interaction import PolygonSession
+from cbm_plugin.polygon.geometry.outline import polygon_ious
+from cbm_plugin.polygon.network.positions import NO_VERTEX, Positions
 from cbm_plugin.progress import Progress
 
 BEGIN, END = ('<!-- benchmark_polygon: begin -->', '<!-- benchmark_polygon: end -->')

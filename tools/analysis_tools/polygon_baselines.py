@@ -20,10 +20,10 @@ import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before
 import cv2
 import numpy as np
 
-from cbm_plugin.polygon.coco import CocoPolygons
-from cbm_plugin.polygon.crop import grown_box, to_image, to_unit
-from cbm_plugin.polygon.grid import VertexGrid
-from cbm_plugin.polygon.outline import polygon_iou
+from cbm_plugin.polygon.data.coco import CocoPolygons
+from cbm_plugin.polygon.geometry.crop import grown_box, to_image, to_unit
+from cbm_plugin.polygon.geometry.grid import VertexGrid
+from cbm_plugin.polygon.geometry.outline import polygon_iou
 from cbm_plugin.progress import Progress
 
 Part = Callable[[np.ndarray], Optional[np.ndarray]]

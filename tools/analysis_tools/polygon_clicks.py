@@ -6,7 +6,7 @@
 For each annotated outline of the config's test data: the model outlines its crop, then the first
 vertex that is farther from the true outline than the threshold (in cells of the grid) is replaced
 by a true one and the rest is predicted again, until the IoU is reached or nothing is wrong: see
-``simulate_clicks`` of ``cbm_plugin.polygon.interaction`` for the protocol. Prints a Markdown table:
+``simulate_clicks`` of ``cbm_plugin.polygon`` for the protocol. Prints a Markdown table:
 with every threshold the IoU that the network reaches alone and that after the last click, and for
 each IoU that is wanted the mean number of clicks an outline (those that never reach it count with
 all their clicks) and the share of outlines that reach it. IoU is that of one outline, in pixels of
@@ -28,8 +28,8 @@ from mmengine.dataset import pseudo_collate
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
 from cbm_plugin.files import write_text
 from cbm_plugin.polygon import PolygonRNN
-from cbm_plugin.polygon.inferencer import PolygonInferencer
-from cbm_plugin.polygon.interaction import PolygonSession, simulate_clicks
+from cbm_plugin.polygon.annotation.inferencer import PolygonInferencer
+from cbm_plugin.polygon.annotation.interaction import PolygonSession, simulate_clicks
 from cbm_plugin.progress import Progress
 from cbm_plugin.registry import DATASETS
 

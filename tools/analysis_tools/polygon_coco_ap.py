@@ -22,10 +22,16 @@ from mmengine.config import DictAction
 
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
 from cbm_plugin.files import write_text
-from cbm_plugin.polygon.boxes import Boxes, Detector, annotated_boxes, class_numbers, read_boxes
-from cbm_plugin.polygon.coco_file import CocoFile
-from cbm_plugin.polygon.detection import SCORES, BoxSource, mask_ap, outline_images
-from cbm_plugin.polygon.inferencer import PolygonInferencer
+from cbm_plugin.polygon.annotation.inferencer import PolygonInferencer
+from cbm_plugin.polygon.data.coco_file import CocoFile
+from cbm_plugin.polygon.evaluation.boxes import (
+    Boxes,
+    Detector,
+    annotated_boxes,
+    class_numbers,
+    read_boxes,
+)
+from cbm_plugin.polygon.evaluation.detection import SCORES, BoxSource, mask_ap, outline_images
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:

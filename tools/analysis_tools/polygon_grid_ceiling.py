@@ -13,11 +13,11 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from cbm_plugin.polygon.coco import CocoPolygons
-from cbm_plugin.polygon.crop import grown_box, to_image, to_unit
-from cbm_plugin.polygon.grid import VertexGrid
-from cbm_plugin.polygon.instances import Checked
-from cbm_plugin.polygon.outline import polygon_iou
+from cbm_plugin.polygon.data.coco import CocoPolygons
+from cbm_plugin.polygon.data.instances import Checked
+from cbm_plugin.polygon.geometry.crop import grown_box, to_image, to_unit
+from cbm_plugin.polygon.geometry.grid import VertexGrid
+from cbm_plugin.polygon.geometry.outline import polygon_iou
 from cbm_plugin.progress import Progress
 
 

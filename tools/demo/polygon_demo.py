@@ -22,11 +22,11 @@ from polygon_parts.boxes import FORMS, DetectedBoxes, SameBoxes, read_boxes
 
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
 from cbm_plugin.files import write_whole
-from cbm_plugin.polygon.drawing import draw_outlines
-from cbm_plugin.polygon.export import FORMATS, export
-from cbm_plugin.polygon.images import read_image
-from cbm_plugin.polygon.inferencer import PolygonInferencer
-from cbm_plugin.polygon.predictions import ImageOutlines
+from cbm_plugin.polygon.annotation.drawing import draw_outlines
+from cbm_plugin.polygon.annotation.export import FORMATS, export
+from cbm_plugin.polygon.annotation.inferencer import PolygonInferencer
+from cbm_plugin.polygon.annotation.predictions import ImageOutlines
+from cbm_plugin.polygon.data.images import read_image
 from cbm_plugin.progress import Progress
 
 

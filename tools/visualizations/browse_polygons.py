@@ -22,8 +22,8 @@ from cbm_plugin.engine import SampleIndex
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
 from cbm_plugin.overlap import ClipPlan
 from cbm_plugin.polygon import PolygonDataSample, VertexGrid
-from cbm_plugin.polygon.crop import to_unit
-from cbm_plugin.polygon.drawing import class_colour, text_colour
+from cbm_plugin.polygon.annotation.drawing import class_colour, text_colour
+from cbm_plugin.polygon.geometry.crop import to_unit
 from cbm_plugin.progress import Progress
 from cbm_plugin.registry import DATASETS
 

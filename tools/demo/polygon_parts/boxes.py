@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from cbm_plugin.polygon.boxes import Detector
+from cbm_plugin.polygon.evaluation.boxes import Detector
 
 FORMS = ('a list of boxes [[x1, y1, x2, y2], ...] for every image, COCO results (image_id, '
          'category_id, bbox, score), COCO annotations, or rectangles of LabelMe')

@@ -1,0 +1,1 @@
+"""Outlines for people: predicted, corrected, drawn, written; imports network and below."""

@@ -1,0 +1,1 @@
+"""Annotation files and images to what the model is fed; imports geometry."""

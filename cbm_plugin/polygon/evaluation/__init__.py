@@ -1,0 +1,1 @@
+"""IoU and mask AP of what was outlined; imports annotation and below."""

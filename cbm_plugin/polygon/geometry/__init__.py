@@ -1,0 +1,1 @@
+"""Polygons, crops and grids as arrays: numpy and OpenCV alone, nothing of this package."""

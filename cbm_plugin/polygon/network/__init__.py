@@ -1,0 +1,1 @@
+"""The model, from a crop to the cells of an outline; imports data and geometry."""
