@@ -54,7 +54,8 @@ class PolygonRNN(BaseModel):
         data_preprocessor: default None: mmengine's ``ImgDataPreprocessor`` with ImageNet's colours.
 
     Raises:
-        ValueError: the grid is no multiple of ``cells_per_feature``, or an option is unknown.
+        ValueError: the grid is no multiple of ``cells_per_feature``, an option is unknown, or the
+            backbone does not say its channels.
     """
 
     def __init__(self, backbone: dict, rnn: dict, head: Optional[dict] = None,
@@ -72,7 +73,10 @@ class PolygonRNN(BaseModel):
         self.grid = VertexGrid(grid_size)
         self.cells_per_feature = cells_per_feature
         self.backbone = MODELS.build(backbone)
-        levels = level_channels or self.backbone.channels
+        levels = level_channels or getattr(self.backbone, 'channels', None)
+        if levels is None:
+            raise ValueError(f'{type(self.backbone).__name__} does not say the channels of its maps: '
+                             'set level_channels, for a ResNet-50 to [256, 512, 1024, 2048]')
         self.laterals = nn.ModuleList(Lateral(width, feature_channels) for width in levels)
         self.fusion = Lateral(feature_channels * len(levels), feature_channels)
         self.first_vertex = nn.Sequential(

@@ -162,6 +162,24 @@ def test_the_published_trunk_is_read_at_four_depths_under_torchvisions_names() -
     assert trunk.state_dict()['features.40.weight'].shape == (512, 512, 3, 3)  # conv5_3
 
 
+RESNET = dict(type='ResNet', depth=18, pretrained=None, out_indices=(0, 1, 2, 3))
+
+
+def test_a_resnet_of_mmaction2_serves_as_the_trunk() -> None:
+    init_default_scope('mmaction')
+    model = PolygonRNN(RESNET, dict(variant='polygon', hidden_channels=[4, 4]),
+                       head=dict(type='MapVertexHead'), level_channels=[64, 128, 256, 512],
+                       feature_channels=8)
+    with torch.no_grad():
+        assert model.extract_feat(torch.randn(1, 3, 224, 224)).shape == (1, 8, 28, 28)
+
+
+def test_a_backbone_of_unknown_channels_is_refused_with_the_line_to_write() -> None:
+    init_default_scope('mmaction')
+    with pytest.raises(ValueError, match=r'ResNet does not say .*: set level_channels'):
+        PolygonRNN(RESNET, dict(variant='polygon', hidden_channels=[4, 4]))
+
+
 def test_three_levels_are_refused_with_the_remedy() -> None:
     model = tiny()
     model.backbone.forward = lambda x: (x, x, x)
