@@ -75,8 +75,8 @@ class PolygonRNN(BaseModel):
         self.backbone = MODELS.build(backbone)
         levels = level_channels or getattr(self.backbone, 'channels', None)
         if levels is None:
-            raise ValueError(f'{type(self.backbone).__name__} does not say the channels of its maps: '
-                             'set level_channels, for a ResNet-50 to [256, 512, 1024, 2048]')
+            raise ValueError(f'{type(self.backbone).__name__} does not say the channels of its '
+                             'maps: set level_channels, for ResNet-50 to [256, 512, 1024, 2048]')
         self.laterals = nn.ModuleList(Lateral(width, feature_channels) for width in levels)
         self.fusion = Lateral(feature_channels * len(levels), feature_channels)
         self.first_vertex = nn.Sequential(
