@@ -13,4 +13,4 @@ model = dict(
     spread=0.3,  # near misses count in part, and features are asked for all boundary cells: both
     dense=2.0,  # as in the first Polygon-RNN (CVPR 2017), to learn from few examples
     head=dict(type='MapVertexHead'),  # learns from few examples; the published LSTM needs many
-    test_cfg=dict(beam_width=1, max_vertices=32))
+    test_cfg=dict(beam_width=5, max_vertices=32))
