@@ -109,7 +109,7 @@ def test_every_requirement_list_names_what_the_stack_was_tested_with():
 
 
 
-@pytest.mark.parametrize('number, folder', enumerate(POLYGON_FOLDERS))
+@pytest.mark.parametrize('number, folder', list(enumerate(POLYGON_FOLDERS)))
 def test_the_folders_of_the_polygon_room_import_one_way(number, folder):
     below = {folder, *POLYGON_FOLDERS[:number]}
     for file in (ROOT / 'cbm_plugin' / 'polygon' / folder).glob('*.py'):
