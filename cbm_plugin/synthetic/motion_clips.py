@@ -8,9 +8,7 @@ attribute in one direction at constant speed. A uniform phase that is moved alon
 uniform: so each single frame of a clip has the same distribution in every class, and only the order
 of the frames tells the classes apart.
 """
-import json
 import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Dict, List, Union
@@ -19,6 +17,7 @@ import cv2
 import numpy as np
 
 from ..progress import Progress
+from .folder import make_once
 from .video import write_mp4
 
 CLASS_NAMES = ('shift_left', 'shift_right', 'shift_up', 'shift_down', 'rotate_clockwise',
@@ -134,12 +133,7 @@ def make_motion_clips(root: Union[str, Path],
         size=size)
     name = f'{split}_{num_clips}x{num_frames}x{size}_seed{seed}_v{VERSION}'
     folder = Path(root) / name
-    if not _is_finished(folder, manifest):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f'.making_{name}_', dir=root) as temporary:
-            made = Path(temporary) / name
-            _write_set(made, manifest)
-            _move_into_place(made, folder, manifest)
+    make_once(folder, manifest, _write_set, _is_complete)
     return folder / 'list.txt'
 
 
@@ -253,15 +247,9 @@ def _check(label: int, num_frames: int, size: int) -> None:
             'decord cannot decode widths of 48 and 72. Use e.g. 32, 40, 56, 64, 96 or 112')
 
 
-def _is_finished(folder: Path, manifest: dict) -> bool:
-    """Whether the folder holds the whole set that the manifest describes."""
-    try:
-        found = json.loads((folder / 'manifest.json').read_text())
-        num_lines = len((folder / 'list.txt').read_text().splitlines())
-        num_files = len(os.listdir(folder / 'clips'))
-    except (OSError, ValueError):
-        return False
-    return found == manifest and num_lines == num_files == manifest['num_clips']
+def _is_complete(folder: Path, manifest: dict) -> bool:
+    lines = (folder / 'list.txt').read_text().splitlines()
+    return len(lines) == len(os.listdir(folder / 'clips')) == manifest['num_clips']
 
 
 def _write_set(folder: Path, manifest: dict) -> None:
@@ -280,20 +268,3 @@ def _write_set(folder: Path, manifest: dict) -> None:
         lines.append(f'{name} {label}\n')
         progress.update(index + 1)
     (folder / 'list.txt').write_text(''.join(lines))
-    (folder / 'manifest.json').write_text(json.dumps(manifest, indent=2) + '\n')
-
-
-def _move_into_place(made: Path, folder: Path, manifest: dict) -> None:
-    """Rename a written set to its final name, unless another process was first."""
-    if folder.exists() and not _is_finished(folder, manifest):
-        # Damaged by hand. Its remains go with the temporary folder.
-        try:
-            folder.rename(made.parent / 'damaged')
-        except FileNotFoundError:
-            pass  # another process has just done the same
-    try:
-        made.rename(folder)
-    except OSError:
-        # Renaming onto a folder that is not empty fails: another process was faster.
-        if not _is_finished(folder, manifest):
-            raise

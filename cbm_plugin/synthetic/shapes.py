@@ -6,7 +6,6 @@ outline of an object is that of its visible parts: a branch across an object lea
 """
 import json
 import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import List, Union
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..progress import Progress
+from .folder import make_once
 from .scenes import SceneObject, draw_scene
 from .shape_classes import SHAPE_CLASSES
 
@@ -66,12 +66,7 @@ def make_shapes(root: Union[str, Path],
     manifest = dict(version=VERSION, split=split, num_images=num_images, seed=seed, size=size)
     name = f'{split}_{num_images}x{size}_seed{seed}_v{VERSION}'
     folder = Path(root) / name
-    if not _is_finished(folder, manifest):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f'.making_{name}_', dir=root) as temporary:
-            made = Path(temporary) / name
-            _write_set(made, manifest)
-            _move_into_place(made, folder, manifest)
+    make_once(folder, manifest, _write_set, _is_complete)
     return folder / 'annotations.json'
 
 
@@ -120,31 +115,8 @@ def _write_set(folder: Path, manifest: dict) -> None:
     coco = dict(info=dict(description='generated shapes', **manifest), images=images,
                 annotations=annotations, categories=categories)
     (folder / 'annotations.json').write_text(json.dumps(coco))
-    (folder / 'manifest.json').write_text(json.dumps(manifest, indent=2) + '\n')
 
 
-def _is_finished(folder: Path, manifest: dict) -> bool:
-    """Whether the folder holds the whole set that the manifest describes."""
-    try:
-        found = json.loads((folder / 'manifest.json').read_text())
-        num_files = len(os.listdir(folder / 'images'))
-    except (OSError, ValueError):
-        return False
-    whole = found == manifest and num_files == manifest['num_images']
-    return whole and (folder / 'annotations.json').is_file()
-
-
-def _move_into_place(made: Path, folder: Path, manifest: dict) -> None:
-    """Rename a written set to its final name, unless another process was first."""
-    if folder.exists() and not _is_finished(folder, manifest):
-        # Damaged by hand. Its remains go with the temporary folder.
-        try:
-            folder.rename(made.parent / 'damaged')
-        except FileNotFoundError:
-            pass  # another process has just done the same
-    try:
-        made.rename(folder)
-    except OSError:
-        # Renaming onto a folder that is not empty fails: another process was faster.
-        if not _is_finished(folder, manifest):
-            raise
+def _is_complete(folder: Path, manifest: dict) -> bool:
+    return (len(os.listdir(folder / 'images')) == manifest['num_images']
+            and (folder / 'annotations.json').is_file())

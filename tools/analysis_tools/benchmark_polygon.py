@@ -107,6 +107,7 @@ class Circling:
     def __init__(self, model: PolygonRNN, vertices: int) -> None:
         self.model, self.grid, self.max_vertices = model, model.grid, vertices
         self.extract_feat, self.first_logits = model.extract_feat, model.first_logits
+        self.end_above = model.end_above
         self.drawn = _drawn_to_a_circle(model.grid, vertices).to(next(model.parameters()).device)
 
     def step(self, features: Tensor, first: Tensor, before: Tensor, last: Tensor,
