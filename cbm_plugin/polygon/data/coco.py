@@ -16,7 +16,7 @@ class CocoPolygons(PolygonDataset):
     """Objects of a JSON file in COCO's format, each outlined by polygons.
 
     Crowds (``iscrowd``) are left out. A mask given as run lengths (RLE) is outlined along its
-    pixels' edges. Classes are the file's categories, in its order, or those that
+    pixels' edges. Classes are the file's categories by id, as COCO's metric has them, or those that
     ``metainfo=dict(classes=(...))`` names.
 
     Args:
@@ -61,7 +61,8 @@ class CocoPolygons(PolygonDataset):
     def _labels(self, categories: List[dict]) -> Dict[Any, int]:
         """Category id -> class; None for a category that is not asked for."""
         try:
-            known = [category['name'] for category in categories if category['id'] is not None]
+            known = [category['name'] for category in
+                     sorted(categories, key=lambda category: category['id'])]
         except (KeyError, TypeError) as error:
             raise ValueError(f"{self.ann_file} is not in COCO's format: a category lacks "
                              f'{error}') from error

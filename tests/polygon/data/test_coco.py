@@ -42,11 +42,11 @@ def test_annotated_boxes_hold_all_parts_of_an_object(tmp_path: Path) -> None:
     assert [len(part) for part in data[0]['parts']] == [4, 3]
 
 
-def test_classes_are_the_files_categories_in_its_order_or_those_asked_for(tmp_path: Path) -> None:
+def test_classes_are_the_files_categories_by_id_or_those_asked_for(tmp_path: Path) -> None:
     annotations = [annotation(0, [SQUARE]), annotation(1, [TRIANGLE], category_id=3)]
     data = coco(tmp_path, annotations)
-    assert data.metainfo['classes'] == ('nut', 'fig')
-    assert [data[i]['category'] for i in range(2)] == [0, 1]
+    assert data.metainfo['classes'] == ('fig', 'nut')
+    assert [data[i]['category'] for i in range(2)] == [1, 0]
     figs = coco(tmp_path, metainfo=dict(classes=('fig',)))
     assert len(figs) == 1 and figs[0]['category'] == 0 and not figs.skipped
     with pytest.raises(ValueError, match="has no category 'pear': .*nut"):
