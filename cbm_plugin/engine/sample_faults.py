@@ -3,6 +3,7 @@
 A data set that has :class:`SurvivingSamples` carries each fault in the sample that stands in for
 the failed one, since nothing else leaves a worker process; :class:`SampleFaultHook` counts them.
 """
+from abc import ABC, abstractmethod
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mmengine.dist import all_gather_object
@@ -20,7 +21,7 @@ MAX_REPLACED = 20
 """So many samples in a row may fail: more is a fault of the list or the pipeline, not bad luck."""
 
 
-class SurvivingSamples:
+class SurvivingSamples(ABC):
     """Samples that never fail; stands before MMEngine's ``BaseDataset`` among a data set's bases.
 
     Each sample is drawn with random numbers that depend on (seed, epoch, index) alone, when the
@@ -35,13 +36,13 @@ class SurvivingSamples:
     what: str = 'sample'
     """Its samples, in messages."""
 
+    @abstractmethod
     def name_of(self, info: dict) -> str:
         """The file of a sample."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blacken(self, info: dict) -> None:
         """Let an entry show black instead of its file."""
-        raise NotImplementedError
 
     def reason(self, info: dict, error: Exception) -> str:
         """Why a sample failed."""

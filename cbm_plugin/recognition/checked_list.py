@@ -1,5 +1,6 @@
 """What all checked lists of videos share: a check before training, and samples that never fail."""
 import os
+from abc import abstractmethod
 from typing import Any, List, Optional, Sequence
 
 from ..engine.sample_faults import SurvivingSamples, some_names
@@ -30,17 +31,17 @@ class CheckedListMixin(SurvivingSamples):
         self.check = check
         super().__init__(ann_file, pipeline, num_classes=num_classes, **options)
 
+    @abstractmethod
     def line_fault(self, line: str) -> str:
         """What is wrong with a line of the list, and what to do; '' if nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def missing_file(self, video: dict) -> str:
         """The path that a listed video lacks; '' if it is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open_fault(self, video: dict) -> str:
         """Why a video cannot be opened; '' if it can."""
-        raise NotImplementedError
 
     def name_of(self, info: dict) -> str:
         """The video's path, as listed."""

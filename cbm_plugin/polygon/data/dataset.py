@@ -1,6 +1,7 @@
 """Data sets of outlines: annotations are checked when loaded, images when read."""
 import json
 import os
+from abc import abstractmethod
 from collections import defaultdict
 from typing import Any, Dict, List, Sequence
 
@@ -46,9 +47,9 @@ class PolygonDataset(SurvivingSamples, BaseDataset):
         self.repaired: Named = []
         super().__init__(pipeline=list(pipeline), **options)
 
+    @abstractmethod
     def read_objects(self, checked: Checked) -> None:
-        """Read all annotations and :meth:`add` each object."""
-        raise NotImplementedError
+        """Read all annotations and hand each object to ``checked.add``."""
 
     @property
     def source(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
+from pycocotools import mask as masks
 
 from cbm_plugin.engine import SampleIndex
 from cbm_plugin.polygon import CocoPolygons
@@ -107,7 +108,6 @@ def test_an_outline_that_crosses_itself_is_repaired_and_named(tmp_path: Path) ->
 
 @pytest.mark.parametrize('compressed', [False, True])
 def test_a_mask_of_run_lengths_is_outlined_to_the_pixel(tmp_path: Path, compressed: bool) -> None:
-    masks = pytest.importorskip('pycocotools.mask')
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[5:20, 7:30], mask[12:15, 20:40], mask[40:44, 50:55] = 1, 1, 1
     rle = masks.encode(np.asfortranarray(mask))

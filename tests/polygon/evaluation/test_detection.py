@@ -161,7 +161,6 @@ def city(tmp_path):
 
 
 def test_cityscapes_own_metric_gives_one_for_exact_outlines_and_half_for_one_of_two_cars(city):
-    pytest.importorskip('cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling')
     coco, folder = city
     boxes = annotated_boxes(coco)[0]
     for kept, expected in ((boxes, 1.), (boxes.best(1), .25), (Boxes.of_rows([]), 0.)):
@@ -173,7 +172,6 @@ def test_cityscapes_own_metric_gives_one_for_exact_outlines_and_half_for_one_of_
 
 
 def test_other_classes_and_missing_annotation_images_are_refused_for_cityscapes(city, coco):
-    pytest.importorskip('cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling')
     with pytest.raises(ValueError, match="class 'bar' .* is none of Cityscapes' instance classes"):
         cityscapes_metric(coco, coco.path.parent)
     with pytest.raises(FileNotFoundError, match='no annotation image for .*leftImg8bit.png'):

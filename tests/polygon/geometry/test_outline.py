@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 
 from cbm_plugin.polygon.geometry.outline import (
     canonical,
@@ -212,7 +213,6 @@ def test_iou_is_that_of_masks_of_the_whole_image(first, second, dx: int, dy: int
 
 
 def test_iou_agrees_with_coco_masks() -> None:
-    coco = pytest.importorskip('pycocotools.mask')
     for seed in range(20):
         first, second = star(seed, 20, 250, 240), star(seed + 100, 20, 260, 240)
         runs = [coco.frPyObjects([polygon.ravel().tolist()], 520, 520)
