@@ -160,7 +160,17 @@ def city(tmp_path):
     return coco, images
 
 
+def cityscapes_scripts() -> None:
+    """Skips without cityscapesscripts, which the tests do not install: it brings the old `typing`
+    from the package index, and wherever site-packages come first (PYTHONPATH, pip install
+    --target) that stands in the way of Python's own, so that nothing can be imported.
+    """
+    pytest.importorskip('cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling',
+                        reason='cityscapesscripts is not installed (it breaks environments)')
+
+
 def test_cityscapes_own_metric_gives_one_for_exact_outlines_and_half_for_one_of_two_cars(city):
+    cityscapes_scripts()
     coco, folder = city
     boxes = annotated_boxes(coco)[0]
     for kept, expected in ((boxes, 1.), (boxes.best(1), .25), (Boxes.of_rows([]), 0.)):
@@ -172,6 +182,7 @@ def test_cityscapes_own_metric_gives_one_for_exact_outlines_and_half_for_one_of_
 
 
 def test_other_classes_and_missing_annotation_images_are_refused_for_cityscapes(city, coco):
+    cityscapes_scripts()
     with pytest.raises(ValueError, match="class 'bar' .* is none of Cityscapes' instance classes"):
         cityscapes_metric(coco, coco.path.parent)
     with pytest.raises(FileNotFoundError, match='no annotation image for .*leftImg8bit.png'):
