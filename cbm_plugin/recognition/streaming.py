@@ -5,12 +5,11 @@ from typing import Mapping, Optional, Sequence, Union
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from ..engine.checkpoints import load_exactly
+from ..engine.inference import build_unloaded, inference_pipeline
 from ..layers import State
-from ..registry import MODELS
 from .chunks import require_causal
 from .frame_pipeline import FramePipeline, interval_of
 from .recognizer import RecurrentRecognizer
@@ -144,12 +143,7 @@ def build_model(cfg: Config) -> RecurrentRecognizer:
     Raises:
         ValueError: it is no ``RecurrentRecognizer``.
     """
-    init_default_scope(cfg.get('default_scope', 'mmaction'))
-    model = cfg.model.copy()
-    backbone = model.get('backbone', {})
-    if backbone.get('pretrained'):
-        model['backbone'] = dict(backbone, pretrained=None)
-    built = MODELS.build(model)
+    built = build_unloaded(cfg)
     if not isinstance(built, RecurrentRecognizer):
         raise ValueError(f"model.type is '{cfg.model.type}', but streaming needs a model that "
                          "carries a state: set model.type = 'RecurrentRecognizer', with its neck "
@@ -163,14 +157,7 @@ def pipeline_of(cfg: Config) -> Sequence[Mapping]:
     Raises:
         ValueError: there is none.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
-    while 'dataset' in dataset:  # wrapped, as in a RepeatDataset
-        dataset = dataset['dataset']
-    pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
-    if not pipeline:
-        raise ValueError(f'{cfg.filename} has no test_dataloader.dataset.pipeline: streaming '
-                         'prepares each frame as that does')
-    return pipeline
+    return inference_pipeline(cfg, 'streaming prepares each frame as that does')
 
 
 def _check_frame(frame: np.ndarray) -> None:

@@ -16,15 +16,14 @@ import cv2
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import init_default_scope
 
-from cbm_plugin.engine.checkpoints import load_exactly
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
 from cbm_plugin.files import write_whole
 from cbm_plugin.polygon.annotation.drawing import Example, contact_sheet
+from cbm_plugin.polygon.annotation.inferencer import PolygonInferencer
 from cbm_plugin.polygon.data.images import read_image
 from cbm_plugin.progress import Progress
-from cbm_plugin.registry import DATASETS, MODELS
+from cbm_plugin.registry import DATASETS
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -46,10 +45,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
 
 def examples(cfg: Config, checkpoint: str, number: int) -> Iterator[Example]:
     """Objects at equal distances in the test data, with the model's outlines."""
-    init_default_scope('mmaction')
+    model = PolygonInferencer(cfg, checkpoint, 'cpu').model
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    model = MODELS.build(cfg.model).eval()
-    load_exactly(model, checkpoint, cfg.filename)
     number = min(number, len(dataset))
     progress = Progress('objects outlined', number)
     for done in range(number):
@@ -65,7 +62,6 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = parse_args(argv)
     cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
-    cfg.model.backbone.pop('pretrained', None)  # the checkpoint has the trunk's weights
     with explain_user_errors(cfg):
         try:
             shown = list(examples(cfg, args.checkpoint, args.number))

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import init_default_scope
 
 from ...engine.checkpoints import load_exactly
-from ...registry import MODELS
+from ...engine.inference import build_unloaded, inference_pipeline
 from ..data.data_sample import PolygonDataSample
 from ..data.images import read_image
 from ..data.instances import box_fault
@@ -56,7 +55,7 @@ class PolygonInferencer:
         if checkpoint is not None:
             load_exactly(self.model, checkpoint, str(cfg.filename or 'the config'))
         self.model.to(device).eval()
-        self.pipeline = Compose(_test_pipeline(cfg))
+        self.pipeline = Compose(inference_pipeline(cfg, 'objects are cropped as that does'))
 
     def __call__(self, image: Union[str, Path, np.ndarray], boxes: Any,
                  labels: Optional[Sequence[int]] = None) -> List[OutlinePrediction]:
@@ -142,23 +141,8 @@ def _inside(sample: PolygonDataSample, box: Box, height: int, width: int) -> np.
 
 def _build_model(cfg: Config) -> PolygonRNN:
     """The config's model, without fetching pretrained weights: a checkpoint has them all."""
-    init_default_scope(cfg.get('default_scope', 'mmaction'))
-    model = cfg.model.copy()
-    if model.get('backbone', {}).get('pretrained'):
-        model['backbone'] = dict(model['backbone'], pretrained=None)
-    built = MODELS.build(model)
+    built = build_unloaded(cfg)
     if not isinstance(built, PolygonRNN):
         raise ValueError(f"model.type is '{cfg.model.type}', but outlines come from a PolygonRNN: "
                          'use a config of configs/polygon')
     return built
-
-
-def _test_pipeline(cfg: Config) -> List[dict]:
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
-    while 'dataset' in dataset:  # wrapped, as in a RepeatDataset
-        dataset = dataset['dataset']
-    pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
-    if not pipeline:
-        raise ValueError(f'{cfg.filename or "the config"} has no test_dataloader.dataset.pipeline: '
-                         'objects are cropped as that does')
-    return pipeline
