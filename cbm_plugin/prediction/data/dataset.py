@@ -1,0 +1,89 @@
+"""What all data sets of frame sequences share."""
+from abc import abstractmethod
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from ...engine.sample_faults import SurvivingSamples
+
+
+class FrameSequenceDataset(SurvivingSamples, BaseDataset):
+    """Sequences of frames of which the first are seen and the others are to be predicted.
+
+    A data set has
+
+    * ``load_data_list()``: a dict for each sequence, with its ``name`` (file or number, for
+      messages), its first frame ``start`` where it is part of a video, and whatever
+      :meth:`read_frames` needs; nothing is read yet;
+    * :meth:`read_frames`: the frames of one of them, when it is drawn;
+    * :attr:`frame_shape`: what they look like.
+
+    The pipeline gets ``imgs`` (a list of uint8 arrays ``(H, W, C)``, C = 1 or 3, RGB),
+    ``num_inputs``, ``num_outputs`` and the entries of that dict. What becomes of a sequence that
+    cannot be read is said in :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
+
+    Args:
+        num_inputs: frames that are seen.
+        num_outputs: frames that follow, the truth of the prediction.
+        pipeline: transforms.
+        options: as MMEngine's ``BaseDataset``.
+
+    Raises:
+        ValueError: a number of frames is below 1.
+        RuntimeError: (when drawn) twenty sequences in a row fail.
+    """
+
+    what = 'sequence'
+
+    def __init__(self, num_inputs: int, num_outputs: int, pipeline: Sequence[Any] = (),
+                 **options: Any) -> None:
+        if num_inputs < 1 or num_outputs < 1:
+            raise ValueError(f'num_inputs={num_inputs} and num_outputs={num_outputs} must both be '
+                             'at least 1: a prediction sees frames, and is compared with frames')
+        self.num_inputs, self.num_outputs = num_inputs, num_outputs
+        # reading is the first transform, so that a file that fails is a sample that fails
+        super().__init__(pipeline=[self._read, *pipeline], **options)
+
+    @property
+    def num_frames(self) -> int:
+        """T, of every sequence."""
+        return self.num_inputs + self.num_outputs
+
+    @property
+    @abstractmethod
+    def frame_shape(self) -> Tuple[int, int, int]:
+        """(H, W, C) of the frames that :meth:`read_frames` gives; C is 1 or 3 (RGB)."""
+
+    @abstractmethod
+    def read_frames(self, info: dict) -> List[np.ndarray]:
+        """The ``num_frames`` frames of a sequence, uint8 ``(H, W, C)`` each.
+
+        ``info`` is the sequence's dict of ``load_data_list`` and ``sample_idx``, its number (a
+        :class:`~cbm_plugin.engine.seeding.SampleIndex` in training). Raise any exception whose
+        message says why the sequence cannot be read; the caller names the sequence.
+        """
+
+    @property
+    def source(self) -> str:
+        """Where its sequences come from."""
+        return self.ann_file or self.data_root or type(self).__name__
+
+    def name_of(self, info: dict) -> str:
+        """The name of the sequence."""
+        return str(info['name'])
+
+    def blacken(self, info: dict) -> None:
+        """Let :meth:`read_frames` be passed over for black frames."""
+        info['black'] = True
+
+    def _read(self, info: dict) -> dict:
+        if info.get('black'):
+            frames = [np.zeros(self.frame_shape, np.uint8) for _ in range(self.num_frames)]
+        else:
+            frames = list(self.read_frames(info))
+        if len(frames) != self.num_frames:
+            raise ValueError(f'{len(frames)} frames were read, but num_inputs={self.num_inputs} '
+                             f'and num_outputs={self.num_outputs} need {self.num_frames}')
+        info.update(imgs=frames, num_inputs=self.num_inputs, num_outputs=self.num_outputs)
+        return info

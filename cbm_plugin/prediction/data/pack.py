@@ -1,0 +1,115 @@
+"""The last transforms of a sequence of frames: clips to train on, and the pack."""
+from typing import List
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from ...overlap.sampling import random_clips, random_clips_or_whole
+from ...overlap.transforms import generator_of
+from ...registry import TRANSFORMS
+from .data_sample import METAINFO, PredictionDataSample
+
+
+@TRANSFORMS.register_module()
+class SampleFrameClips(BaseTransform):
+    """Draws K clips of random lengths over a sequence's positions, as the overlap scheme asks.
+
+    Position t sees frame t and predicts frame t + 1, so T frames have T - 1 positions. A sequence
+    that is shorter than ``min_len`` is whole in every clip.
+
+    Required key: ``imgs``. Added: ``clip_plan`` (a :class:`~cbm_plugin.overlap.plan.ClipPlan`).
+
+    Args:
+        num_clips: K, for every sequence of a batch.
+        min_len, max_len: lengths are uniform between them, cut to the sequence's.
+        min_overlap: positions that a clip shares with the one before it, at least. Default 0.
+        cover: the clips together contain every position. Default True, so that the last frames,
+            which are the ones to predict, are always learnt; for that, clips become longer than
+            ``max_len`` where a sequence needs it.
+
+    Raises:
+        ValueError: the options contradict each other (at once), or there are fewer than 2 frames.
+    """
+
+    def __init__(self, num_clips: int, min_len: int, max_len: int, min_overlap: int = 0,
+                 cover: bool = True) -> None:
+        random_clips(max_len, np.random.default_rng(0), num_clips=num_clips, min_len=min_len,
+                     max_len=max_len, min_overlap=min_overlap)  # contradictory options
+        self.num_clips, self.min_len, self.max_len = num_clips, min_len, max_len
+        self.min_overlap, self.cover = min_overlap, cover
+
+    def transform(self, results: dict) -> dict:
+        length, max_len = len(results['imgs']) - 1, self.max_len
+        if length < 1:
+            raise ValueError(f'{_name(results)} has {length + 1} frames, but clips of predictions '
+                             'need at least 2')
+        if self.cover:
+            needed = length + (self.num_clips - 1) * min(self.min_overlap, length)
+            max_len = max(max_len, -(-needed // self.num_clips))
+        results['clip_plan'] = random_clips_or_whole(
+            length, generator_of(results), num_clips=self.num_clips, min_len=self.min_len,
+            max_len=max_len, min_overlap=self.min_overlap, cover=self.cover)
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackFrames(BaseTransform):
+    """The frames as ``inputs`` (uint8 ``(T, C, H, W)``), the rest as a ``PredictionDataSample``.
+
+    Required keys: ``imgs`` (T uint8 arrays ``(H, W, C)`` with C = 1 or 3, or ``(H, W)``, of one
+    shape) and ``num_inputs``. Where present: ``num_outputs`` (default: the frames after the
+    inputs), ``name``, ``start`` and ``clip_plan``.
+
+    Raises:
+        ValueError: the frames are not uint8, differ in shape or are no images; or the sequence is
+            shorter than ``num_inputs``, or neither ends there nor holds ``num_outputs`` more.
+    """
+
+    def transform(self, results: dict) -> dict:
+        frames = _checked_frames(results)
+        meta = {key: results.get(key, default) for key, default in METAINFO.items()}
+        meta.update(name=_name(results), **_checked_numbers(results, len(frames)))
+        sample = PredictionDataSample(metainfo=meta)
+        if results.get('clip_plan') is not None:
+            sample.clip_plan = results['clip_plan']
+        stacked = np.stack(frames).transpose(0, 3, 1, 2)
+        return dict(inputs=torch.from_numpy(np.ascontiguousarray(stacked)), data_samples=sample)
+
+
+def _name(results: dict) -> str:
+    return str(results.get('name', results.get('sample_idx', 'the sequence')))
+
+
+def _checked_frames(results: dict) -> List[np.ndarray]:
+    """All as ``(H, W, C)``: OpenCV's transforms leave out the channel of grey frames."""
+    frames = [np.asarray(frame) for frame in results['imgs']]
+    kinds = sorted({str(frame.dtype) for frame in frames})
+    if kinds != ['uint8']:
+        raise ValueError(f'{_name(results)}: frames must be uint8 in 0..255, but there are '
+                         f'{kinds or "none"}: leave out transforms such as Normalize, since the '
+                         'preprocessor of the model scales frames')
+    shapes = sorted({frame.shape for frame in frames})
+    if len(shapes) != 1:
+        raise ValueError(f'{_name(results)}: frames of one sequence must have one shape, but have '
+                         f'{shapes}: resize them, and crop all in one place')
+    frames = [frame[..., None] if frame.ndim == 2 else frame for frame in frames]
+    if frames[0].ndim != 3 or frames[0].shape[2] not in (1, 3):
+        raise ValueError(f'{_name(results)}: a frame must be (H, W, 1) or (H, W, 3), but has the '
+                         f'shape {shapes[0]}')
+    return frames
+
+
+def _checked_numbers(results: dict, num_frames: int) -> dict:
+    num_inputs = int(results['num_inputs'])
+    if not 1 <= num_inputs <= num_frames:
+        raise ValueError(f'{_name(results)} has {num_frames} frames, but num_inputs={num_inputs} '
+                         f'of them are to be seen: give num_inputs in 1..{num_frames}')
+    known = num_frames - num_inputs
+    num_outputs = int(results.get('num_outputs', known))
+    if num_outputs < 1 or known not in (0, num_outputs):
+        raise ValueError(
+            f'{_name(results)} has {num_frames} frames, which is not num_inputs={num_inputs} and '
+            f'num_outputs={num_outputs}: give {num_inputs} frames (nothing known of the future), '
+            'or as many more as there are to predict, at least 1')
+    return dict(num_inputs=num_inputs, num_outputs=num_outputs)
