@@ -1,0 +1,1 @@
+"""Models around a network: losses, feeding, adversarial training; imports network and data."""
