@@ -27,8 +27,8 @@ class FrameLoss(nn.Module):
         ValueError: the weight is negative.
     """
 
-    name: str
-    """It is logged as ``loss_<name>``."""
+    log_name: str
+    """The name that the loss is logged under."""
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class FrameLoss(nn.Module):
 class FrameMSELoss(FrameLoss):
     """Mean squared error. Weight 4 makes it that between frames in [-1, 1]."""
 
-    name = 'mse'
+    log_name = 'loss_mse'
 
     def _distance(self, prediction: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(prediction, target)
@@ -79,7 +79,7 @@ class FrameMSELoss(FrameLoss):
 class FrameL1Loss(FrameLoss):
     """Mean absolute error. Weight 2 makes it that between frames in [-1, 1]."""
 
-    name = 'l1'
+    log_name = 'loss_l1'
 
     def _distance(self, prediction: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(prediction, target)
@@ -105,7 +105,7 @@ class GradientDifferenceLoss(FrameLoss):
         ValueError: alpha is below 1, where the gradient is infinite at equal frames.
     """
 
-    name = 'gdl'
+    log_name = 'loss_gdl'
 
     def __init__(self, weight: float = 1.0, alpha: float = 1.0) -> None:
         super().__init__(weight)
