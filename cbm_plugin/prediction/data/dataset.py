@@ -1,4 +1,5 @@
 """What all data sets of frame sequences share."""
+import zlib
 from abc import abstractmethod
 from typing import Any, List, Sequence, Tuple
 
@@ -6,6 +7,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from ...engine.sample_faults import SurvivingSamples
+from ...engine.seeding import SampleIndex
 
 
 class FrameSequenceDataset(SurvivingSamples, BaseDataset):
@@ -87,3 +89,43 @@ class FrameSequenceDataset(SurvivingSamples, BaseDataset):
                              f'and num_outputs={self.num_outputs} need {self.num_frames}')
         info.update(imgs=frames, num_inputs=self.num_inputs, num_outputs=self.num_outputs)
         return info
+
+
+class GeneratedSequenceDataset(FrameSequenceDataset):
+    """Sequences that are drawn when they are asked for: nothing is stored.
+
+    Sequence ``number`` of a split is a function of ``seed``, the split's name and the number, so
+    that a smaller split is the beginning of a larger one. Of the split ``'train'`` it also depends
+    on the run's seed and the epoch (which a
+    :class:`~cbm_plugin.engine.seeding.SeededSampler` tells): no sequence is trained twice. All
+    other splits are the same in every epoch and run.
+
+    Args:
+        split: its name.
+        num_sequences: of an epoch.
+        seed: not negative.
+        options: see :class:`FrameSequenceDataset`.
+
+    Raises:
+        ValueError: ``num_sequences`` is below 1 or ``seed`` negative.
+    """
+
+    def __init__(self, split: str, num_sequences: int, seed: int = 0, **options: Any) -> None:
+        if num_sequences < 1 or seed < 0:
+            raise ValueError(f'num_sequences={num_sequences} and seed={seed}: at least 1 sequence '
+                             'and a seed of 0 or more are needed')
+        self.split, self.num_sequences, self.seed = split, num_sequences, seed
+        super().__init__(**options)
+
+    def load_data_list(self) -> List[dict]:
+        """The numbers of the sequences."""
+        return [dict(name=f'{self.split} {number}', number=number)
+                for number in range(self.num_sequences)]
+
+    def generator(self, info: dict) -> np.random.Generator:
+        """All randomness of one sequence."""
+        key = [zlib.crc32(self.split.encode()), info['number']]
+        index = info['sample_idx']
+        if self.split == 'train' and isinstance(index, SampleIndex):
+            key += [index.seed, index.epoch]
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
