@@ -1,0 +1,1 @@
+"""Predicted frames for people: strips, animations, curves over time steps; imports data alone."""
