@@ -44,14 +44,14 @@ class VideoPredictor(BaseModel):
                  feeding: Union[str, dict] = 'feedback', inputs_too: bool = False,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(data_preprocessor or dict(type='FramePreprocessor'), init_cfg)
+        super().__init__(MODELS.build(data_preprocessor or dict(type='FramePreprocessor')), init_cfg)
         self.network: FrameNetwork = MODELS.build(network)
         self.losses = nn.ModuleDict()
         for loss in losses:
             built = MODELS.build(loss)
-            if built.name in self.losses:
-                raise ValueError(f"there are two losses 'loss_{built.name}': keep one")
-            self.losses[built.name] = built
+            if built.log_name in self.losses:
+                raise ValueError(f"there are two losses '{built.log_name}': keep one")
+            self.losses[built.log_name] = built
         self.feeding = Feeding.of(feeding)
         self.inputs_too = inputs_too
         self.coherence = CoherenceSettings()
@@ -92,7 +92,7 @@ class VideoPredictor(BaseModel):
     def compare(self, predictions: Tensor, targets: Tensor) -> Dict[str, Tensor]:
         """Every loss of predictions and truth ``(N, T, C, H, W)``, named ``loss_...``."""
         predictions, targets = predictions.float(), targets.float()
-        return {f'loss_{name}': loss(predictions, targets) for name, loss in self.losses.items()}
+        return {name: loss(predictions, targets) for name, loss in self.losses.items()}
 
     def predict(self, inputs: Tensor, data_samples: Samples) -> List[PredictionDataSample]:
         """Sets ``input_frames``, ``pred_frames``, and, where it is known, ``target_frames``.
