@@ -28,7 +28,10 @@ BACKGROUND = (20, 80)
 LEVELS = (115, 250)
 _GAP = 0.4
 _LUMA = np.array([0.299, 0.587, 0.114])
-_MOST_COLOUR = 70
+# How far a channel of a coloured surface may lie from its grey level.
+_SHAPE_TINT, _BACKGROUND_TINT = 70, 20
+# A shape starts at the place, of so many, that is farthest from the others.
+_PLACES = 8
 
 MIN_SIZE = 16
 
@@ -100,7 +103,7 @@ def render_moving_shapes(rng: np.random.Generator, num_frames: int = 20, size: i
     for shape in shapes:
         for frame, outline in zip(frames, shape.outlines(times, size)):
             _paint(frame, outline, shape.colour)
-    return np.rint(frames).astype(np.uint8)
+    return np.rint(frames).clip(0, 255).astype(np.uint8)
 
 
 def check_moving_shapes(num_frames: int, size: int, num_shapes: int, texture: float) -> None:
@@ -117,7 +120,7 @@ def check_moving_shapes(num_frames: int, size: int, num_shapes: int, texture: fl
 def draw_shapes(rng: np.random.Generator, size: int, num_shapes: int,
                 colour: bool = False) -> List[MovingShape]:
     """The shapes of a sequence, from the darkest, at the back, to the brightest, in front."""
-    shapes = []
+    shapes: List[MovingShape] = []
     for number in range(num_shapes):
         outline = list(SHAPES.values())[rng.integers(len(SHAPES))]
         radius = size * rng.uniform(*RADII)
@@ -127,25 +130,33 @@ def draw_shapes(rng: np.random.Generator, size: int, num_shapes: int,
             number + rng.uniform(0, 1 - _GAP)) / num_shapes
         shapes.append(MovingShape(
             outline=outline * (rng.choice((-1, 1)), 1), radius=radius,
-            place=rng.uniform(radius, size - radius, 2),
+            place=_free_place(rng, radius, size, shapes),
             velocity=speed * np.array([np.cos(direction), np.sin(direction)]),
             angle=rng.random(), spin=rng.choice((-1, 1)) * rng.uniform(*SPINS), level=level,
-            colour=_tinted(rng, level) if colour else np.array([level])))
+            colour=_tinted(rng, level, _SHAPE_TINT) if colour else np.array([level])))
     return shapes
+
+
+def _free_place(rng: np.random.Generator, radius: float, size: int,
+                others: List[MovingShape]) -> np.ndarray:
+    """A random place that is likely to be apart from the others: all shapes are to be seen."""
+    places = rng.uniform(radius, size - radius, (_PLACES, 2))
+    gaps = [np.linalg.norm(places - other.place, axis=1) - other.radius for other in others]
+    return places[np.min(gaps, axis=0).argmax()] if gaps else places[0]
 
 
 def _background(rng: np.random.Generator, size: int, colour: bool, texture: float) -> np.ndarray:
     level = rng.uniform(*BACKGROUND)
-    mean = _tinted(rng, level) if colour else np.array([level])
-    strength = rng.uniform(0, texture)
-    return (mean + strength * noise(rng, size, size, size / 5)[..., None]).astype(np.float32)
+    mean = _tinted(rng, level, _BACKGROUND_TINT) if colour else np.array([level])
+    pattern = noise(rng, size, size, size / 5).clip(-1, 1)[..., None]
+    return (mean + rng.uniform(0, texture) * pattern).astype(np.float32)
 
 
-def _tinted(rng: np.random.Generator, level: float) -> np.ndarray:
-    """A colour (RGB) of this luma."""
+def _tinted(rng: np.random.Generator, level: float, most: float) -> np.ndarray:
+    """A colour (RGB) of this luma, no channel of which is more than ``most`` away from it."""
     tint = rng.uniform(-1, 1, 3)
     tint -= _LUMA @ tint
-    return level + min(_MOST_COLOUR, level, 255 - level) * tint / np.abs(tint).max()
+    return level + min(most, level, 255 - level) * tint / np.abs(tint).max()
 
 
 def _paint(frame: np.ndarray, outline: np.ndarray, colour: np.ndarray) -> None:
