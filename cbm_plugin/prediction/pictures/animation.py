@@ -143,9 +143,11 @@ class _Layout(NamedTuple):
         bar_at = panels_at + height + GAP
         key_at = bar_at + BAR + GAP
         with_key = sequence.truth is not None
-        right = left - GAP + MARGIN
+        first_line = sequence.name + 3 * ' ' + _step_text(sequence, sequence.num_outputs - 1)
+        widths = [left - GAP - MARGIN, text_width(first_line, TEXT),
+                  colours.key_width(TEXT) if with_key else 0]
         return cls(panels, factor, (height, width), panels_at, bar_at, key_at,
-                   width=max(right, colours.key_width(TEXT) + 2 * MARGIN) if with_key else right,
+                   width=max(widths) + 2 * MARGIN,
                    height=key_at + (TEXT + MARGIN if with_key else MARGIN - GAP))
 
 
@@ -197,9 +199,8 @@ def _draw_time(page: Image.Image, sequence: PicturedSequence, step: int,
                layout: _Layout) -> None:
     """Number of the step above, and a bar of all steps below: grey seen, red predicted."""
     inputs, outputs = len(sequence.inputs), sequence.num_outputs
-    text = (f'predicting T{step + 1} of T{outputs}' if step >= 0
-            else f'input {inputs + step + 1} of {inputs}')
-    write(page, text, (layout.width - MARGIN, MARGIN), TEXT, MARK if step >= 0 else FAINT, 'rt')
+    write(page, _step_text(sequence, step), (layout.width - MARGIN, MARGIN), TEXT,
+          MARK if step >= 0 else FAINT, 'rt')
     draw = ImageDraw.Draw(page)
     edges = np.linspace(MARGIN, layout.width - MARGIN, inputs + outputs + 1).round().astype(int)
     for number, (left, right) in enumerate(zip(edges[:-1], edges[1:])):
@@ -207,6 +208,12 @@ def _draw_time(page: Image.Image, sequence: PicturedSequence, step: int,
         colour = EDGE if not shown else FAINT if number < inputs else MARK
         draw.rectangle((int(left), layout.bar_at, max(int(left), int(right) - 2),
                         layout.bar_at + BAR - 1), colour)
+
+
+def _step_text(sequence: PicturedSequence, step: int) -> str:
+    inputs = len(sequence.inputs)
+    return (f'predicting T{step + 1} of T{sequence.num_outputs}' if step >= 0
+            else f'input {inputs + step + 1} of {inputs}')
 
 
 def _pixels(panel: _Panel, sequence: PicturedSequence, step: int,

@@ -22,6 +22,7 @@ from .drawing import (
 from .sequence import PicturedSequence, frame_of
 
 MARGIN, GAP, LABEL_GAP, BLOCK_GAP = 14, 4, 8, 22
+TITLE = 1.15
 
 
 def draw_strips(sequences: Sequence[PicturedSequence], difference: Optional[str] = None,
@@ -124,9 +125,10 @@ class _Layout(NamedTuple):
         title = round(1.8 * text) if sequence.name else 0
         inputs_at = MARGIN + text_width('input', text) + LABEL_GAP
         outputs_at = inputs_at + len(inputs) * cell[1] + 3 * LABEL_GAP + labels
-        return cls(factor, cell, text, title, inputs_at, outputs_at, inputs, outputs,
-                   width=outputs_at + len(outputs) * cell[1] - GAP + MARGIN,
-                   height=title + round(1.5 * text) + len(block) * cell[0] - GAP)
+        width = max(outputs_at + len(outputs) * cell[1] - GAP,
+                    MARGIN + text_width(sequence.name, round(TITLE * text))) + MARGIN
+        return cls(factor, cell, text, title, inputs_at, outputs_at, inputs, outputs, width,
+                   title + round(1.5 * text) + len(block) * cell[0] - GAP)
 
 
 def every_kth(steps: int, most: int, from_end: bool = False) -> List[int]:
@@ -138,7 +140,7 @@ def every_kth(steps: int, most: int, from_end: bool = False) -> List[int]:
 def _draw_block(page: Image.Image, top: int, sequence: PicturedSequence, rows: List[_Row],
                 layout: _Layout, colours: DifferenceColours) -> None:
     text = layout.text
-    write(page, sequence.name, (MARGIN, top), round(1.15 * text), INK)
+    write(page, sequence.name, (MARGIN, top), round(TITLE * text), INK)
     numbers = top + layout.title + text / 2
     first = top + layout.title + round(1.5 * text)
     height, width = layout.cell
