@@ -1,0 +1,1 @@
+"""How good predicted frames are, step by step; imports nothing of prediction."""
