@@ -1,4 +1,8 @@
-"""MCnet with 15 CBM layers in its core, as published: 35.9M parameters, 26.5M in the core."""
+"""MCnet with 15 CBM layers in its core, as published: 35.9M parameters, 26.5M in the core.
+
+Without the adversarial loss, whose discriminator depends on the number and the size of the frames:
+configs/prediction/kth adds it. Frames may have any size that is a multiple of 8.
+"""
 model = dict(
     type='VideoPredictor',
     network=dict(

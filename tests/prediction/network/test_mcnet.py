@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import cbm_plugin.prediction  # noqa: F401  (registers)
 from cbm_plugin.layers import State
 from cbm_plugin.prediction.network.mcnet import MCnet
 from cbm_plugin.registry import MODELS
@@ -39,12 +40,12 @@ def leaves(state: State) -> List[Tensor]:
     (dict(hidden_channels=[256], layer=dict(type='ConvLSTM')), 14_093_953, 4_719_616)])
 def test_the_published_model_has_the_published_number_of_parameters(core: dict, total: int,
                                                                     in_core: int) -> None:
-    network = Config.fromfile(CONFIGS / 'mcnet_cbm15.py').model.network
-    network.update(core)
+    model = Config.fromfile(CONFIGS / 'mcnet_cbm15.py').model
+    model.network.update(core)
     with torch.device('meta'):
-        built = MODELS.build(network)
+        built = MODELS.build(model)
     assert sum(p.numel() for p in built.parameters()) == total
-    assert sum(p.numel() for p in built.rnn.parameters()) == in_core
+    assert sum(p.numel() for p in built.network.rnn.parameters()) == in_core
 
 
 @pytest.mark.parametrize('core', CORES)

@@ -1,0 +1,4 @@
+"""MCnet with a single CBM layer: 11.1M parameters, 1.8M of them in the core."""
+_base_ = 'mcnet-cbm15_scratch_1xb8-10to10-520e_kth.py'
+
+model = dict(network=dict(hidden_channels=[256], shortcuts=None))
