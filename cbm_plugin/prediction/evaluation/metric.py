@@ -80,7 +80,8 @@ class FramePredictionMetric(BaseMetric):
 
     No frames are kept: of each sequence, one number for each metric and step. They are not added
     up earlier because several processes may test some sequences twice to get equally many each,
-    and those have to be left out.
+    and those have to be left out. So are sequences that could not be read, which testing shows
+    black (a black truth is easy to predict); the protocol says how many.
 
     Args:
         metrics: names in :data:`DEFINITIONS`. Default ``('mse_per_frame', 'mae_per_frame', 'psnr',
@@ -116,7 +117,8 @@ class FramePredictionMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Compare the frames of a batch; what is kept are its values ``(metrics, T)``."""
         entries = [dict(name=sample.get('name'), num_inputs=int(sample['num_inputs']),
-                        steps=_checked_steps(sample)) for sample in data_samples]
+                        steps=_checked_steps(sample), unread=bool(sample.get('faults')))
+                   for sample in data_samples]
         check_alike([*self.results[:1], *entries])
         frames = [torch.stack([sample[key] for sample in data_samples])
                   for key in ('pred_frames', 'target_frames')]
@@ -128,10 +130,14 @@ class FramePredictionMetric(BaseMetric):
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Means over all sequences, logged with their protocol."""
         check_alike(results)
+        results, all_results = [one for one in results if not one['unread']], results
+        if not results:
+            raise ValueError(f'none of {len(all_results)} sequences could be read: the log says '
+                             'why, if SampleFaultHook is among the hooks')
         means = np.mean([result['values'] for result in results], 0, dtype=np.float64)
         curves = {name: curve.tolist() for name, curve in zip(self.functions, means)}
         overall = {name: float(np.mean(curve)) for name, curve in curves.items()}
-        protocol = self.protocol(results)
+        protocol = self.protocol(results, len(all_results) - len(results))
         print_log(protocol, logger='current')
         if self.out_file is not None:
             content = dict(protocol=protocol, sequences=len(results),
@@ -144,13 +150,14 @@ class FramePredictionMetric(BaseMetric):
                                for name, curve in curves.items()})
         return values
 
-    def protocol(self, results: List[dict]) -> str:
+    def protocol(self, results: List[dict], unread: int) -> str:
         """What the numbers mean, in words."""
+        left_out = f' ({unread} more could not be read and are left out)' * bool(unread)
         first = results[0]
         definitions = '; '.join(f'{name}: {DEFINITIONS[name].words}' for name in self.functions)
         return (f"{first['steps']} frames predicted from {first['num_inputs']}, {len(results)} "
-                'sequences, values in [0, 1]; mean over sequences for each step, and mean over '
-                f'steps. {definitions}.')
+                f'sequences{left_out}, values in [0, 1]; mean over sequences for each step, and '
+                f'mean over steps. {definitions}.')
 
 
 def _checked_steps(sample: dict) -> int:

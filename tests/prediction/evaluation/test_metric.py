@@ -121,6 +121,19 @@ def test_two_processes_give_the_values_of_one_although_one_sequence_is_tested_tw
     assert values[0] == values[1] == pytest.approx(evaluate([sample(n) for n in range(5)]))
 
 
+def test_a_sequence_that_could_not_be_read_makes_no_score_better(tmp_path):
+    out = tmp_path / 'steps.json'
+    black = sample(1)
+    black.pred_frames = black.target_frames = torch.zeros(11, 1, 11, 11)
+    black.set_metainfo(dict(faults=(('clip1.avi', 'truncated'), )))
+    values = evaluate([sample(0), black, sample(2)], out_file=str(out))
+    assert values == evaluate([sample(0), sample(2)])
+    content = json.loads(out.read_text())
+    assert content['sequences'] == 2 and '(1 more could not be read' in content['protocol']
+    with pytest.raises(ValueError, match='none of 1 sequences could be read'):
+        evaluate([black])
+
+
 @pytest.mark.parametrize('key, value, message', [
     ('pred_frames', np.nan, "clip1.avi: 'pred_frames' contains NaN .* earlier checkpoint"),
     ('pred_frames', 1.5, 'clip1.avi: .* to 1.5, but frames must lie in .0, 1.: scale and clip'),
