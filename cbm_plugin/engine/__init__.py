@@ -2,9 +2,10 @@
 from .bfloat16 import Bfloat16OptimWrapper
 from .curves import CurvesHook
 from .loop import ResumableEpochLoop
+from .number_guard import NonFiniteLossHook
 from .sample_faults import SampleFaultHook, SurvivingSamples
 from .seeding import SampleIndex, SeededSampler, SeedIterationHook, derive_seed, seed_sample
 
-__all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'ResumableEpochLoop', 'SampleFaultHook',
-           'SampleIndex', 'SeedIterationHook', 'SeededSampler', 'SurvivingSamples', 'derive_seed',
-           'seed_sample']
+__all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'NonFiniteLossHook', 'ResumableEpochLoop',
+           'SampleFaultHook', 'SampleIndex', 'SeedIterationHook', 'SeededSampler',
+           'SurvivingSamples', 'derive_seed', 'seed_sample']

@@ -1,6 +1,6 @@
 """What every network that predicts frames has in common: one step, and roll-outs made of steps."""
 from abc import ABC, abstractmethod
-from typing import Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class FrameNetwork(nn.Module, ABC):
         """
         return torch.stack(list(self.feed_back(frames, num_outputs)), dim=1)
 
-    def feed_back(self, frames: Tensor, num_outputs: int):  # type: ignore[no-untyped-def]
+    def feed_back(self, frames: Tensor, num_outputs: int) -> Iterator[Tensor]:
         """:meth:`rollout`, one frame at a time: for horizons that are not to be kept."""
         frame, state = self.observe(frames)
         yield frame
