@@ -13,7 +13,10 @@ import cbm_plugin
 from cbm_plugin import versions
 
 ROOT = Path(__file__).resolve().parents[1]
-POLYGON_FOLDERS = ('geometry', 'data', 'network', 'annotation', 'evaluation')  # from below up
+ROOMS = {  # an application's folders, from below up
+    'polygon': ('geometry', 'data', 'network', 'annotation', 'evaluation'),
+    'prediction': ('data', 'network', 'evaluation', 'training', 'pictures'),
+}
 sys.path.insert(0, str(ROOT / 'tools' / 'setup'))
 
 
@@ -109,15 +112,18 @@ def test_every_requirement_list_names_what_the_stack_was_tested_with():
 
 
 
-@pytest.mark.parametrize('number, folder', list(enumerate(POLYGON_FOLDERS)))
-def test_the_folders_of_the_polygon_room_import_one_way(number, folder):
-    below = {folder, *POLYGON_FOLDERS[:number]}
-    for file in (ROOT / 'cbm_plugin' / 'polygon' / folder).glob('*.py'):
+@pytest.mark.parametrize('room, number, folder', [
+    (room, number, folder) for room, folders in ROOMS.items()
+    for number, folder in enumerate(folders)])
+def test_the_folders_of_an_application_import_one_way(room, number, folder):
+    below = {folder, *ROOMS[room][:number]}
+    for file in (ROOT / 'cbm_plugin' / room / folder).glob('*.py'):
         text = file.read_text()
         imported = set(re.findall(r'^\s*from \.\.(\w+)', text, re.MULTILINE))
         assert imported <= below, f'{file} imports {imported - below}'
         if folder == 'geometry':
             assert not re.search(r'^\s*(import|from) (torch|mm\w+|\.\.)', text, re.MULTILINE), file
+
 
 
 # -- tools/setup

@@ -23,7 +23,8 @@ from ..tiny import batch, sgd
 from ..tiny_run import ROOT
 
 FOLDER = ROOT / 'configs/_base_/models'
-MODEL_FILES = [path for path in sorted(FOLDER.glob('*.py')) if 'polygon' not in path.name]
+OTHERS = ('polygon_', 'predictor_', 'mcnet_')  # models of the other applications
+MODEL_FILES = [path for path in sorted(FOLDER.glob('*.py')) if not path.name.startswith(OTHERS)]
 NARROW = [2] * 5 + [3] * 4 + [4] * 4 + [6] * 4
 
 
