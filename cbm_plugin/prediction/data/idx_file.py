@@ -4,7 +4,7 @@ import math
 import os
 import struct
 import zlib
-from typing import BinaryIO
+from io import BufferedIOBase
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def read_idx(path: str) -> np.ndarray:
                              f'{AGAIN}') from None
 
 
-def _read(file: BinaryIO, path: str) -> np.ndarray:
+def _read(file: BufferedIOBase, path: str) -> np.ndarray:
     header = file.read(HEADER_BYTES)
     magic = int.from_bytes(header[:4], 'big')
     if magic == LABELS:
@@ -77,7 +77,7 @@ def _read(file: BinaryIO, path: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _up_to(file: BinaryIO, expected: int) -> bytes:
+def _up_to(file: BufferedIOBase, expected: int) -> bytes:
     """In blocks, so that a header that promises too much does not reserve the memory for it."""
     blocks = []
     while expected > 0:

@@ -1,5 +1,5 @@
 """The embedded default of frame prediction: nothing to download, nothing to store."""
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class MovingShapes(GeneratedSequenceDataset):
                  size: int = 64, num_shapes: int = 2, colour: bool = False, texture: float = 10.0,
                  **options: Any) -> None:
         check_moving_shapes(num_inputs + num_outputs, size, num_shapes, texture)
-        self.look = dict(size=size, num_shapes=num_shapes, colour=colour, texture=texture)
+        self.look: Dict[str, Any] = dict(size=size, num_shapes=num_shapes, colour=colour,
+                                         texture=texture)
         super().__init__(split=split, num_sequences=num_sequences, num_inputs=num_inputs,
                          num_outputs=num_outputs, **options)
 
