@@ -22,8 +22,8 @@ from cbm_plugin.prediction.training.optim_wrappers import (
 NUM_INPUTS, NUM_FRAMES, SIZE = 2, 4, 8
 
 
-def predictor_config(random: bool = False, **options: Any) -> dict:
-    """One layer of 4 channels against two convolutions; 8x8 grey frames.
+def predictor_config(random: bool = False, widths: tuple = (4, 8), **options: Any) -> dict:
+    """One layer of 4 channels against two convolutions, the second with batch norm; 8x8 frames.
 
     ``random``: with temporal dropout and batch norm, else without.
     """
@@ -32,7 +32,7 @@ def predictor_config(random: bool = False, **options: Any) -> dict:
         network=dict(type='PatchNetwork', hidden_channels=[4], patch=4, variant='prediction',
                      layer=layer),
         discriminator=dict(type='FrameSequenceDiscriminator', num_frames=NUM_FRAMES, size=SIZE,
-                           widths=(4, 8)),
+                           widths=widths),
         losses=[dict(type='FrameMSELoss', weight=4), dict(type='GradientDifferenceLoss')],
         **options)
 
