@@ -25,6 +25,7 @@ from .sequence import PicturedSequence, frame_of
 MARGIN, GAP, TEXT, BAR = 12, 10, 13, 8
 BLANK = (240, 240, 240)
 LAST_FRAME_SECONDS = 1.5
+MAX_FPS = 50  # viewers slow down what asks for more
 
 
 def draw_animation(sequence: PicturedSequence, difference: Optional[str] = None,
@@ -74,9 +75,8 @@ def write_animation(path: Union[str, Path], sequence: PicturedSequence, fps: flo
     """
     if Path(path).suffix.lower() != '.gif':
         raise ValueError(f'an animation is a GIF: {path} must end with .gif')
-    if not 0 < fps <= 50:
-        raise ValueError(f'fps is {fps}, but must be above 0 and at most 50: viewers of GIFs show '
-                         'no more')
+    if not 0 < fps <= MAX_FPS:
+        raise ValueError(f'fps is {fps}, but must be above 0 and at most {MAX_FPS}')
     pictures = draw_animation(sequence, **options)  # type: ignore[arg-type]
     index = _with_adapted_colours if sequence.frame_shape[0] == 3 else _with_grey_colours
     indexed = [index(picture) for picture in pictures]

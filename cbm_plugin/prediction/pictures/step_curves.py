@@ -160,7 +160,7 @@ def _check_alike(one: StepRun, other: StepRun, keys: Sequence[str]) -> None:
 
 def _label(path: Path, paths: Sequence[Path]) -> str:
     folder = path.parent
-    several = sum(other.parent == folder for other in paths) > 1
+    several = len({other for other in paths if other.parent == folder}) > 1
     if re.fullmatch(r'seed_?\d+', folder.name):
         folder = folder.parent
     return f'{folder.name}/{path.stem}' if several else folder.name
