@@ -25,9 +25,10 @@ class NonFiniteLossHook(Hook):
     """Ends the training at the first loss that is NaN or infinite, with the batch saved.
 
     The losses are looked at where the model sums them up (``parse_losses``), before the backward
-    pass, so that weights and the optimizer's state are still those of the iteration before. What a
-    model logs without summing it there is looked at after the iteration. For one look per
-    iteration, a GPU is waited for.
+    pass, so that weights and the optimizer's state are still those of the iteration before (where
+    two networks are trained in turn: of the one whose loss it is, and of the one after it). What a
+    model logs without summing it there is looked at after the iteration. Each look waits for the
+    GPU, if there is one.
 
     The batch is saved as ``<work_dir>/nonfinite_iter_N.pth``, with N counted from 1 as in the log
     (``..._rankR`` on all processes but the first), and loads with ``weights_only=True``: a dict of

@@ -48,7 +48,8 @@ class AdversarialPredictor(VideoPredictor):
 
     Raises:
         ValueError: the weight is negative or the margin outside 0..0.5; (when trained) there are
-            not two optimizer wrappers that accumulate alike, or samples have a clip plan.
+            not two optimizer wrappers that accumulate alike, or samples have a clip plan or no
+            truth.
     """
 
     def __init__(self, network: dict, discriminator: dict, adversarial_weight: float = 0.02,
@@ -81,6 +82,9 @@ class AdversarialPredictor(VideoPredictor):
                              'clip plan: leave SampleFrameClips out of the pipeline')
         self._check(inputs)
         num_inputs = self._num_inputs(inputs, samples)
+        if num_inputs == inputs.shape[1]:
+            raise ValueError(f'the sequences have {num_inputs} frames and all are inputs: set '
+                             'num_outputs in the training data set to at least 1')
         seen, truth = inputs[:, :num_inputs], inputs[:, num_inputs:]
         network_trains, discriminator_trains = self._who_trains()
 

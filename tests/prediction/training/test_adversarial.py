@@ -160,6 +160,13 @@ def test_clips_are_refused() -> None:
         model.train_step(data, optim_wrappers(model))
 
 
+def test_sequences_without_a_truth_are_refused() -> None:
+    model, data = tiny_predictor(), tiny_batch()
+    data['inputs'] = [frames[:NUM_INPUTS] for frames in data['inputs']]
+    with pytest.raises(ValueError, match='2 frames and all are inputs: set num_outputs'):
+        model.train_step(data, optim_wrappers(model))
+
+
 def test_a_negative_weight_and_a_margin_without_room_are_refused() -> None:
     with pytest.raises(ValueError, match='adversarial_weight must be at least 0, got -1'):
         tiny_predictor(adversarial_weight=-1)
