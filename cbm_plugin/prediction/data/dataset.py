@@ -22,8 +22,9 @@ class FrameSequenceDataset(SurvivingSamples, BaseDataset):
     * :attr:`frame_shape`: what they look like.
 
     The pipeline gets ``imgs`` (a list of uint8 arrays ``(H, W, C)``, C = 1 or 3, RGB),
-    ``num_inputs``, ``num_outputs`` and the entries of that dict. What becomes of a sequence that
-    cannot be read is said in :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
+    ``num_inputs``, ``num_outputs``, the entries of that dict, and what MMAction2's transforms of
+    images ask for (``modality``, ``img_shape``, ``original_shape``). What becomes of a sequence
+    that cannot be read is said in :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
 
     Args:
         num_inputs: frames that are seen.
@@ -83,11 +84,14 @@ class FrameSequenceDataset(SurvivingSamples, BaseDataset):
         if info.get('black'):
             frames = [np.zeros(self.frame_shape, np.uint8) for _ in range(self.num_frames)]
         else:
-            frames = list(self.read_frames(info))
+            # copies, since MMAction2's Flip works in place and a frame may lie in a cache
+            frames = [np.array(frame) for frame in self.read_frames(info)]
         if len(frames) != self.num_frames:
             raise ValueError(f'{len(frames)} frames were read, but num_inputs={self.num_inputs} '
                              f'and num_outputs={self.num_outputs} need {self.num_frames}')
-        info.update(imgs=frames, num_inputs=self.num_inputs, num_outputs=self.num_outputs)
+        shape = frames[0].shape[:2]
+        info.update(imgs=frames, num_inputs=self.num_inputs, num_outputs=self.num_outputs,
+                    modality='RGB', img_shape=shape, original_shape=shape)
         return info
 
 

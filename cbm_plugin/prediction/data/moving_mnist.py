@@ -105,7 +105,7 @@ class MovingMNIST(GeneratedSequenceDataset):
             corners = digit_corners(rng, self.num_digits, self.num_frames,
                                     self.size - digits.shape[1])
             frames = draw_digits(digits, corners, self.size)
-        return list(np.array(frames[..., None]))
+        return list(frames[..., None])
 
     def _own_digits(self, images: np.ndarray) -> np.ndarray:
         number, height, width = images.shape

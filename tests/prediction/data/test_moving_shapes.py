@@ -1,8 +1,10 @@
 """The embedded default as a data set."""
 from pathlib import Path
+from typing import List
 
 import numpy as np
 import pytest
+from mmaction.datasets.transforms import CenterCrop, Flip, Resize
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -44,6 +46,26 @@ def test_training_draws_anew_in_every_epoch_and_validation_never() -> None:
         made = dataset(split)
         first, second = (frames(made, SampleIndex(0, 1, epoch)) for epoch in (0, 1))
         assert (first != second).any() == changes
+
+
+@pytest.mark.parametrize('colour', [False, True])
+def test_transforms_of_mmaction2_change_all_frames_alike(colour: bool) -> None:
+    plain = frames(dataset(colour=colour), 0)
+    steps = [Resize((32, 32), keep_ratio=False), Flip(1.0), CenterCrop(20), PackFrames()]
+    found = frames(dataset(colour=colour, pipeline=steps), 0)
+    assert (found == plain[..., 6:26, 6:26][..., ::-1]).all()
+
+
+def test_a_transform_in_place_leaves_frames_that_a_data_set_keeps_as_they_were() -> None:
+    class Cached(MovingShapes):
+        kept = [np.arange(16, dtype=np.uint8).reshape(4, 4, 1) for _ in range(5)]
+
+        def read_frames(self, info: dict) -> List[np.ndarray]:
+            return self.kept
+
+    made = Cached('val', 1, num_inputs=2, num_outputs=3, pipeline=[Flip(1.0), PackFrames()])
+    first, second = frames(made, 0), frames(made, 0)
+    assert (first == second).all() and first[0, 0, 0].tolist() == [3, 2, 1, 0]
 
 
 def test_a_wrong_option_is_refused_when_the_data_set_is_made() -> None:
