@@ -18,7 +18,7 @@ import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before
 
 # isort: split
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import is_cuda_available, is_mlu_available, is_npu_available
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
@@ -107,21 +107,29 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
 
 
 def _switch_amp_on(cfg: Config) -> None:
-    """Mixed precision: float16 with a loss scale on a GPU, bfloat16 on a CPU."""
-    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
-        fail(f'--amp replaces an OptimWrapper, but optim_wrapper.type is {wrapper!r}: '
-             'leave --amp out, or set its precision in the config')
-    on_gpu = _amp_device_available()
-    if on_gpu and wrapper != 'Bfloat16OptimWrapper':
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-        return
-    cfg.optim_wrapper.type = 'Bfloat16OptimWrapper'
-    for of_amp in ('loss_scale', 'dtype', 'use_fsdp'):  # AmpOptimWrapper's alone
-        cfg.optim_wrapper.pop(of_amp, None)
-    if not on_gpu and bfloat16_is_slow() and os.environ.get('RANK', '0') == '0':
+    """Mixed precision, also in each of several optimizers."""
+    wrapper = cfg.optim_wrapper
+    several = wrapper.get('constructor') == 'NetworksOptimWrapperConstructor'
+    for entry in [wrapper[name] for name in wrapper if name != 'constructor'] if several else \
+            [wrapper]:
+        _use_amp(entry)
+    if not _amp_device_available() and bfloat16_is_slow() and os.environ.get('RANK', '0') == '0':
         print(f'--amp: {SLOW_BFLOAT16}', file=sys.stderr)
+
+
+def _use_amp(wrapper: ConfigDict) -> None:
+    """float16 with a loss scale on a GPU, bfloat16 on a CPU."""
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+        fail(f'--amp replaces an OptimWrapper, but optim_wrapper.type is {kind!r}: '
+             'leave --amp out, or set its precision in the config')
+    if _amp_device_available() and kind != 'Bfloat16OptimWrapper':
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    wrapper.type = 'Bfloat16OptimWrapper'
+    for of_amp in ('loss_scale', 'dtype', 'use_fsdp'):  # AmpOptimWrapper's alone
+        wrapper.pop(of_amp, None)
 
 
 def _amp_device_available() -> bool:

@@ -1,6 +1,6 @@
 """Mixed precision in bfloat16, on the CPU too."""
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -8,8 +8,8 @@ from mmengine.registry import OPTIM_WRAPPERS  # the root: found under any defaul
 from torch import nn
 
 SLOW_BFLOAT16 = (
-    'this CPU has no matrix tiles (AMX): bfloat16 convolutions are slower than float32 on it. '
-    'Leave --amp out to train faster')
+    'this CPU has no instructions for bfloat16 (AMX or AVX-512 BF16): its convolutions are slower '
+    'than float32 ones. Leave --amp out to train faster')
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -35,5 +35,6 @@ class Bfloat16OptimWrapper(OptimWrapper):
 
 def bfloat16_is_slow() -> bool:
     """Whether the CPU computes bfloat16 convolutions more slowly than float32 ones."""
-    has_tiles: Any = getattr(torch.cpu, '_is_amx_tile_supported', None)
-    return has_tiles is not None and not has_tiles()
+    supported = [getattr(torch.cpu, name, None) for name in
+                 ('_is_amx_tile_supported', '_is_avx512_bf16_supported')]
+    return all(supported) and not any(ask() for ask in supported if ask is not None)

@@ -44,7 +44,8 @@ class VideoPredictor(BaseModel):
                  feeding: Union[str, dict] = 'feedback', inputs_too: bool = False,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(MODELS.build(data_preprocessor or dict(type='FramePreprocessor')), init_cfg)
+        preprocessor = MODELS.build(data_preprocessor or dict(type='FramePreprocessor'))
+        super().__init__(preprocessor, init_cfg)
         self.network: FrameNetwork = MODELS.build(network)
         self.losses = nn.ModuleDict()
         for loss in losses:
