@@ -223,6 +223,8 @@ def _pixels(panel: _Panel, sequence: PicturedSequence, step: int,
     frame, truth = frame_of(panel.frames, step), frame_of(sequence.truth, step)
     if panel.frames is None:
         return None if truth is None else frame_pixels(truth)
-    if frame is None or (panel.less_truth and truth is None):
+    if frame is None:
         return None
-    return colours.pixels(frame, truth) if panel.less_truth else frame_pixels(frame)
+    if not panel.less_truth:
+        return frame_pixels(frame)
+    return None if truth is None else colours.pixels(frame, truth)

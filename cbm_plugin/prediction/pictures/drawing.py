@@ -40,7 +40,8 @@ def paste(canvas: Image.Image, pixels: np.ndarray, corner: Tuple[int, int],
     height, width = (side * factor for side in pixels.shape[:2])
     left, top = corner
     ImageDraw.Draw(canvas).rectangle((left - 1, top - 1, left + width, top + height), outline=EDGE)
-    canvas.paste(Image.fromarray(pixels).resize((width, height), Image.NEAREST), corner)
+    canvas.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST),
+                 corner)
 
 
 def text_width(text: str, size: int) -> int:

@@ -1,6 +1,6 @@
 """Pictures of the same sequences after every validation, to see a model learn."""
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -112,7 +112,8 @@ class PredictionPicturesHook(Hook):
 
     def _draw(self, folder: Path) -> None:
         sequences = [PicturedSequence.from_sample(sample) for sample in self._samples]
-        options = dict(difference=self.difference, difference_limit=self.difference_limit)
+        options: Dict[str, Any] = dict(difference=self.difference,
+                                       difference_limit=self.difference_limit)
         write_strips(folder / 'strips.png', sequences, **options)
         for number, sequence in enumerate(sequences if self.animate else ()):
             write_animation(folder / f'sequence_{number}.gif', sequence, **options)

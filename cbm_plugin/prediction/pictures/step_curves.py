@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ...files import write_whole
 
@@ -61,7 +62,7 @@ def read_groups(files: Sequence[Tuple[Optional[str], Path]], force: bool = False
         run = _read(path)
         first = first or run
         if not force:
-            _check_alike(first, run, first.protocol)
+            _check_alike(first, run, tuple(WORDS))
         group = groups.setdefault(label or _label(path.resolve(), paths), [])
         _check_alike(group[0] if group else run, run, ('steps', ))
         if group and set(group[0].curves) != set(run.curves):
@@ -189,7 +190,7 @@ def _draw_panel(axes: Axes, name: str, groups: Groups) -> None:
             axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.15,
                               linewidth=0)
     axes.set_title(TITLES.get(name, name), fontsize='medium')
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
 
