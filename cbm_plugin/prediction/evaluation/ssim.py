@@ -14,7 +14,7 @@ class Window(NamedTuple):
     """Where a pixel's statistics are taken.
 
     Args:
-        weights: along each side, with the sum 1.
+        weights: along each side.
         unbias: what variances are multiplied by.
     """
     weights: Tuple[float, ...]
@@ -27,13 +27,13 @@ def _gaussian(size: int, sigma: float) -> Tuple[float, ...]:
 
 
 WINDOWS: Dict[str, Window] = dict(
-    uniform=Window((1 / 7, ) * 7, 49 / 48),
+    uniform=Window((1., ) * 7, 49 / 48),
     gaussian=Window(_gaussian(11, 1.5), 1.))
 """``uniform``: scikit-image's default, 7 x 7 and variances of a sample. ``gaussian``: that of the
 paper, 11 x 11 with a deviation of 1.5 and variances of a population (scikit-image's
 ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``)."""
 
-CHUNK = 1 << 16, 1 << 24
+CHUNK = 1 << 17, 1 << 22
 """Pixels that are worked on at once on a CPU (so that they stay in its cache) and elsewhere."""
 
 
@@ -65,12 +65,14 @@ def ssim(predictions: Tensor, targets: Tensor, window: str = 'uniform',
     dtype = torch.promote_types(predictions.dtype, torch.float32)
     pixels = height * width
     at_once = max(1, CHUNK[predictions.device.type != 'cpu'] // pixels)
-    pairs = [frames.reshape(-1, pixels).split(at_once) for frames in (predictions, targets)]
-    work = torch.empty(6, len(pairs[0][0]) * pixels, dtype=dtype, device=predictions.device)
+    pairs = [frames.to(dtype).reshape(-1, pixels).split(at_once)
+             for frames in (predictions, targets)]
+    work = predictions.new_empty(12 * len(pairs[0][0]) * pixels, dtype=dtype)
     values: List[Tensor] = []
     for x, y in zip(*pairs):
-        similarity = _similarity(x.reshape(-1).to(dtype), y.reshape(-1).to(dtype),
-                                 work[:, :x.numel()], width, kind, data_range)
+        number = x.numel()
+        similarity = _similarity(x.reshape(-1), y.reshape(-1),
+                                 work[:12 * number].view(3, 4, number), width, kind, data_range)
         values.append(similarity.view(-1, height, width)[:, :1 - size, :1 - size].mean((1, 2)))
     return torch.cat(values).view(predictions.shape[:3]).mean(2)
 
@@ -79,39 +81,67 @@ def _similarity(x: Tensor, y: Tensor, work: Tensor, width: int, window: Window,
                 data_range: float) -> Tensor:
     """Equation 13 of the window that starts at each pixel, meaningless where it leaves its frame.
 
-    Written with sum and difference of the frames, s = x + y and d = x - y, since float32 suffices
-    for their variances: 4 cov = var s - var d, 2 (var x + var y) = var s + var d, and so for the
-    means. Sums are centred at ``data_range``. All is done within ``work``: fresh memory for each
-    intermediate result takes longer than the arithmetic.
+    Written with the sum s = x + y and the difference d = x - y of the frames, since float32 is
+    enough for their variances, and with sums over the window instead of means. With V for n times
+    the window's sum of squares less the square of its sum, n being the sum of the weights, it is
+
+        (sum(s)^2 - sum(d)^2 + c1) (V(s) - V(d) + c2)
+        ---------------------------------------------
+        (sum(s)^2 + sum(d)^2 + c1) (V(s) + V(d) + c2)
+
+    where s is centred for V. All is done within ``work``, on as many maps at once as possible:
+    fresh memory and calls take longer than the arithmetic.
 
     Args:
         x: frames in one row, one after the other. So a window is a sum of shifted rows.
         y: likewise.
-        work: 6 rows of the same length.
+        work: ``(3, 4, n)``, for rows of length n. The result lies in its first row.
         width: of a frame.
     """
-    s, d, ss, dd, free, other = work
-    torch.add(x, y, out=s).sub_(data_range)
-    torch.sub(x, y, out=d)
-    torch.mul(s, s, out=ss)
-    torch.mul(d, d, out=dd)
-    for row in (s, d, ss, dd):
-        _weighted_sum(_weighted_sum(row, free, window.weights, width), row, window.weights, 1)
-    for square, mean in ((ss, s), (dd, d)):
-        square.addcmul_(mean, mean, value=-1).mul_(window.unbias)
-    s.add_(data_range)
-    for mean in (s, d):
-        mean.mul_(mean)
-    c1, c2 = 2 * (0.01 * data_range) ** 2, 2 * (0.03 * data_range) ** 2
-    torch.sub(s, d, out=free).add_(c1)
-    torch.sub(ss, dd, out=other).add_(c2)
-    return free.mul_(other).div_(s.add_(d).add_(c1)).div_(ss.add_(dd).add_(c2))
+    n = sum(window.weights) ** 2
+    c1 = 2 * (0.01 * data_range * n) ** 2
+    c2 = 2 * (0.03 * data_range * n) ** 2 / window.unbias
+    maps, free, other = work
+    torch.add(x, y, out=maps[0]).sub_(data_range)
+    torch.sub(x, y, out=maps[1])
+    torch.mul(maps[:2], maps[:2], out=maps[2:])
+    down = _window_sums(maps, free, other, window.weights, width)
+    sums = _window_sums(down, free, maps, window.weights, 1)
+    length = sums.shape[1]
+    free, other = free[:, :length], other[:, :length]
+    squares = torch.mul(sums[:2], sums[:2], out=free[:2])
+    variances = torch.sub(squares, sums[2:], alpha=n, out=other[2:])  # -V
+    sums[0].add_(n * data_range)
+    torch.mul(sums[0], sums[0], out=squares[0])
+    squares[0].add_(c1)
+    variances[0].sub_(c2)
+    for combine, place in ((torch.sub, 0), (torch.add, 1)):
+        combine(squares[0], squares[1], out=free[2 + place])
+        combine(variances[0], variances[1], out=other[place])
+    above, below = torch.mul(free[2:], other[:2], out=maps[:2, :length])
+    torch.div(above, below, out=maps[0, :length])
+    return maps[0]
 
 
-def _weighted_sum(row: Tensor, out: Tensor, weights: Tuple[float, ...], step: int) -> Tensor:
-    """Of the places 0, ``step``, 2 ``step``, ... after each; without the last ones."""
-    length = len(row) - (len(weights) - 1) * step
-    total = torch.mul(row[:length], weights[0], out=out[:length])
+def _window_sums(rows: Tensor, free: Tensor, out: Tensor, weights: Tuple[float, ...],
+                 step: int) -> Tensor:
+    """Weighted sums of the places 0, ``step``, 2 ``step``, ... after each; without the last ones.
+
+    Args:
+        rows: ``(4, n)``.
+        free: for intermediate results; at least as long, as is ``out``.
+        out: where the sums are written.
+    """
+    length = rows.shape[1] - (len(weights) - 1) * step
+
+    def shifted(sums: Tensor, places: int) -> Tensor:
+        return sums[:, places * step:places * step + length]
+
+    if weights == WINDOWS['uniform'].weights:  # of pairs, and pairs of pairs: 4 additions, not 6
+        pairs = torch.add(rows[:, :-step], rows[:, step:], out=free[:, :rows.shape[1] - step])
+        total = torch.add(shifted(pairs, 0), shifted(pairs, 2), out=out[:, :length])
+        return total.add_(shifted(pairs, 4)).add_(shifted(rows, 6))
+    total = torch.mul(shifted(rows, 0), weights[0], out=out[:, :length])
     for place, weight in enumerate(weights[1:], 1):
-        total.add_(row[place * step:place * step + length], alpha=weight)
+        total.add_(shifted(rows, place), alpha=weight)
     return total
