@@ -51,7 +51,7 @@ class KTHActions(VideoClipDataset):
         num_outputs: default None: 10 in training, 20 in testing.
         size, fit, colour: default 128x128, stretched, grey.
         test_windows: ``'mcnet'`` (default): the windows of MCnet's test; see :meth:`window_starts`.
-            Clips too short for one have none, as there. The others as
+            The others as
             :class:`~cbm_plugin.prediction.data.video_clips.VideoClipDataset`.
         min_motion: default 0: published figures include every window.
         options: as :class:`~cbm_plugin.prediction.data.video_clips.VideoClipDataset`.
@@ -63,7 +63,6 @@ class KTHActions(VideoClipDataset):
     """
 
     TEST_WINDOWS = ('mcnet', 'tiled', 'first', 'middle')
-    short_clips_are_faults = False
 
     def __init__(self, data_root: str = '', ann_file: str = '00sequences.txt',
                  persons: Optional[Iterable[int]] = None, num_inputs: int = 10,

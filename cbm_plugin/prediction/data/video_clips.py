@@ -33,9 +33,9 @@ class VideoClipDataset(FrameSequenceDataset):
 
     Each data set says which clips it has: :meth:`list_clips`. All videos are opened once (2 ms
     each) when the data set is loaded, so that what is wrong is known before anything is trained.
-    In training, clips whose video cannot be opened or that are shorter than a window are left out,
-    and the log names and counts them; in testing they are refused, so that no score gets better by
-    a broken file. What becomes of a video that fails when drawn is said in
+    Clips that are shorter than a window have none, and the log counts and names them. Clips whose
+    video cannot be opened are left out of training in the same way; testing refuses them, so that
+    no score gets better by a broken file. What becomes of a video that fails when drawn is said in
     :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
 
     A training sample is a random window of its clip, another one in every epoch. Test windows are
@@ -66,14 +66,11 @@ class VideoClipDataset(FrameSequenceDataset):
     Raises:
         FileNotFoundError: see the data set.
         ValueError: an option is out of range, no clip is left, or, in testing, clips cannot be
-            opened or are too short: up to ten are named.
+            read: up to ten are named.
         RuntimeError: (when drawn) twenty windows in a row fail.
     """
 
     TEST_WINDOWS: Tuple[str, ...] = ('tiled', 'first', 'middle')
-
-    short_clips_are_faults = True
-    """Whether testing refuses clips that are shorter than a window, or has no window there."""
 
     def __init__(self, num_inputs: int = 10, num_outputs: int = 10,
                  size: Union[int, Tuple[int, int]] = 64, colour: str = 'grey', fit: str = 'crop',
@@ -128,9 +125,7 @@ class VideoClipDataset(FrameSequenceDataset):
             if not windows:
                 short_clips.append((clip.name, f'{clip.stop - clip.start} frames'))
         if self.test_mode:
-            self._refuse(faults, 'cannot be read')
-            if self.short_clips_are_faults:
-                self._refuse(short_clips, self._too_short())
+            self._refuse(faults)
         self.left_out = faults + short_clips
         self._report(faults, 'cannot be read, and are left out')
         self._report(short_clips, f'{self._too_short()}, and are left out')
@@ -153,7 +148,7 @@ class VideoClipDataset(FrameSequenceDataset):
         return [clip.start if self.test_windows == 'first' else (clip.start + last) // 2]
 
     def _windows(self, clip: Clip) -> List[dict]:
-        entry = dict(name=clip.name, path=clip.path, modality='RGB')  # MMAction2's Flip asks for it
+        entry = dict(name=clip.name, path=clip.path)
         if self.test_mode:
             return [dict(entry, start=start, starts=(start, start))
                     for start in self.window_starts(clip)]
@@ -212,7 +207,7 @@ class VideoClipDataset(FrameSequenceDataset):
                 unreadable.append((entry['name'], short(error)))
             progress.update(number)
         if self.test_mode:
-            self._refuse(unreadable, 'cannot be read')
+            self._refuse(unreadable)
         left_out = self.still == 'leave_out'
         self._report(self.still_sequences,
                      f'hardly move (below min_motion={self.min_motion} grey levels from frame to '
@@ -236,9 +231,9 @@ class VideoClipDataset(FrameSequenceDataset):
         return (f'have no room for a window of {self.span} frames (num_inputs={self.num_inputs} '
                 f'and num_outputs={self.num_outputs} at stride={self.stride})')
 
-    def _refuse(self, faults: Named, fault: str) -> None:
+    def _refuse(self, faults: Named) -> None:
         if faults:
-            raise ValueError(f'{self.source}: {len(faults)} sequences to test on {fault}: '
+            raise ValueError(f'{self.source}: {len(faults)} sequences to test on cannot be read: '
                              f'{_listed(faults)}. Repair them or take them off the list or out of '
                              'the folder: a test must not depend on what happened to be readable')
 

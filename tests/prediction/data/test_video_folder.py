@@ -18,7 +18,14 @@ from cbm_plugin.prediction.data.video_folder import VideoFrameFolder
 from cbm_plugin.registry import DATASETS
 
 from ...tiny_run import ROOT
-from .videos import GREY_PER_FRAME, numbered_frames, numbers_of, write_avi, write_numbered
+from .videos import (
+    GREY_PER_FRAME,
+    numbered_frames,
+    numbers_of,
+    spoil_frame,
+    write_avi,
+    write_numbered,
+)
 
 
 @pytest.fixture(scope='module')
@@ -127,18 +134,21 @@ def test_short_and_broken_videos_are_left_out_of_training_and_named(tmp_path: Pa
     assert any('short.mp4 (4 frames)' in line and 'a window of 5 frames' in line for line in log)
 
 
-@pytest.mark.parametrize('bad, message', [
-    ('short.mp4', r'1 sequences to test on have no room .* short\.mp4 \(4 frames\)'),
-    ('broken.avi', r'1 sequences to test on cannot be read: broken\.avi')])
-def test_short_and_broken_videos_are_refused_in_testing(tmp_path: Path, bad: str,
-                                                        message: str) -> None:
+def test_broken_videos_are_refused_in_testing_and_short_ones_named(tmp_path: Path,
+                                                                   log: List[str]) -> None:
     write_numbered(tmp_path / 'good.mp4', 10)
-    if bad == 'short.mp4':
-        write_numbered(tmp_path / bad, 4)
-    else:
-        (tmp_path / bad).write_text('no video' * 50)
-    with pytest.raises(ValueError, match=message):
+    write_numbered(tmp_path / 'short.mp4', 4)
+    assert set(names(folder(tmp_path, test_mode=True))) == {'good.mp4'}
+    assert any('short.mp4 (4 frames)' in line for line in log)
+    (tmp_path / 'broken.avi').write_text('no video' * 50)
+    with pytest.raises(ValueError, match=r'1 sequences to test on cannot be read: broken\.avi'):
         folder(tmp_path, test_mode=True)
+
+
+def test_damage_within_a_video_is_refused_in_testing(tmp_path: Path) -> None:
+    spoil_frame(Path(write_avi(tmp_path / 'a.avi', list(numbered_frames(12)))), 7)
+    with pytest.raises(ValueError, match=r'1 sequences to test on cannot be read: a\.avi'):
+        folder(tmp_path, test_mode=True, test_windows='middle', min_motion=0.1)
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
@@ -186,7 +196,8 @@ def test_still_sequences_are_counted_and_left_out_on_request(tmp_path: Path, log
 @pytest.mark.parametrize('options, message', [
     (dict(stride=0), 'stride=0'), (dict(test_step=0), 'test_step=0'),
     (dict(test_windows='last'), "test_windows is 'last'"),
-    (dict(min_motion=-1), 'min_motion is -1'), (dict(still='drop'), "still is 'drop'"), (dict(num_outputs=0), 'num_outputs=0')])
+    (dict(min_motion=-1), 'min_motion is -1'), (dict(still='drop'), "still is 'drop'"),
+    (dict(num_outputs=0), 'num_outputs=0')])
 def test_options_out_of_range_are_refused(root: Path, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         folder(root, **options)
