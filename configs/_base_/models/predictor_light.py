@@ -5,7 +5,9 @@ model = dict(
         type='PatchNetwork',
         patch=4,  # pixels: maps of 16x16, as OpenSTL's ConvLSTM has
         hidden_channels=[16] * 15,
-        layer=dict(type='CBM', activation='relu', norm='BN'),
+        # no norm, as published: with batch norm in R the first fifty updates go astray
+        layer=dict(type='CBM', activation='relu', norm=None),
         shortcuts=5),
     losses=[dict(type='FrameMSELoss')],
-    feeding='feedback')
+    feeding='scheduled',  # the truth first, in one pass; from mid-training on what testing feeds
+    inputs_too=True)
