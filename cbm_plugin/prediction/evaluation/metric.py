@@ -1,5 +1,6 @@
 """How good predicted frames are after 1, 2, ... steps, by metrics that are named."""
 import json
+import math
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
@@ -13,7 +14,7 @@ from ...files import write_text
 from ...registry import METRICS
 from . import frame_metrics
 from .lpips import alexnet, lpips
-from .ssim import ssim
+from .ssim import ssim, values_at_once
 
 FrameMetric = Callable[[Tensor, Tensor], Tensor]
 
@@ -115,17 +116,25 @@ class FramePredictionMetric(BaseMetric):
         self.out_file = out_file
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Compare the frames of a batch; what is kept are its values ``(metrics, T)``."""
+        """Compare the frames of a batch; what is kept are the values ``(metrics, T)`` of each."""
         entries = [dict(name=sample.get('name'), num_inputs=int(sample['num_inputs']),
                         steps=_checked_steps(sample), unread=bool(sample.get('faults')))
                    for sample in data_samples]
         check_alike([*self.results[:1], *entries])
-        frames = [torch.stack([sample[key] for sample in data_samples])
-                  for key in ('pred_frames', 'target_frames')]
-        with torch.no_grad():
-            values = torch.stack([function(*frames) for function in self.functions.values()], 1)
-        for entry, own in zip(entries, values.cpu().numpy()):
-            self.results.append(dict(entry, values=own))
+        frames = data_samples[0]['pred_frames']
+        at_once = max(1, values_at_once(frames.device) // frames.numel())
+        for start in range(0, len(entries), at_once):
+            group = data_samples[start:start + at_once]
+            values = self.compare(*(torch.stack([sample[key] for sample in group])
+                                    for key in ('pred_frames', 'target_frames')))
+            for entry, own in zip(entries[start:], values.transpose(0, 1).cpu().numpy()):
+                self.results.append(dict(entry, values=own))
+
+    @torch.no_grad()
+    def compare(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """``(N, T, C, H, W)`` each -> ``(metrics, N, T)``."""
+        return torch.stack([function(predictions, targets)
+                            for function in self.functions.values()])
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Means over all sequences, logged with their protocol."""
@@ -167,11 +176,11 @@ def _checked_steps(sample: dict) -> int:
         frames = sample.get(key)
         if frames is None:
             raise ValueError(NO_FRAMES.format(name, key))
-        if not torch.isfinite(frames).all():
+        low, high = (float(value) for value in torch.aminmax(frames))
+        if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError(f"{name}: '{key}' contains NaN or infinity: the training has "
                              'diverged; test an earlier checkpoint, or train with a lower learning '
                              'rate or with gradients clipped')
-        low, high = (float(value) for value in torch.aminmax(frames))
         if low < 0 or high > 1:
             raise ValueError(f"{name}: '{key}' has values from {low:g} to {high:g}, but frames "
                              'must lie in [0, 1]: scale and clip them')

@@ -33,8 +33,9 @@ WINDOWS: Dict[str, Window] = dict(
 paper, 11 x 11 with a deviation of 1.5 and variances of a population (scikit-image's
 ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``)."""
 
-CHUNK = 1 << 17, 1 << 22
-"""Pixels that are worked on at once on a CPU (so that they stay in its cache) and elsewhere."""
+def values_at_once(device: torch.device) -> int:
+    """How many pixels to work on at once: few enough on a CPU to stay in its cache."""
+    return 10 * 128 ** 2 if device.type == 'cpu' else 1 << 22
 
 
 def ssim(predictions: Tensor, targets: Tensor, window: str = 'uniform',
@@ -64,7 +65,8 @@ def ssim(predictions: Tensor, targets: Tensor, window: str = 'uniform',
                          f'SSIM: take frames of at least {size}x{size}, or leave SSIM out')
     dtype = torch.promote_types(predictions.dtype, torch.float32)
     pixels = height * width
-    at_once = max(1, CHUNK[predictions.device.type != 'cpu'] // pixels)
+    chunks = -(-predictions.numel() // values_at_once(predictions.device))
+    at_once = -(-predictions.shape[:3].numel() // chunks)  # all chunks alike
     pairs = [frames.to(dtype).reshape(-1, pixels).split(at_once)
              for frames in (predictions, targets)]
     work = predictions.new_empty(12 * len(pairs[0][0]) * pixels, dtype=dtype)

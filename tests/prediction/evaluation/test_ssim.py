@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from cbm_plugin.prediction.evaluation.ssim import CHUNK, WINDOWS, ssim
+from cbm_plugin.prediction.evaluation.ssim import WINDOWS, ssim, values_at_once
 
 from ...layers.golden import load
 
@@ -44,7 +44,7 @@ def naive_ssim(x, y):
 
 
 def test_frames_that_are_worked_on_in_several_parts_keep_their_order():
-    size = int(np.sqrt(CHUNK[0] / 2.5))  # two frames at once
+    size = int(np.sqrt(values_at_once(torch.device('cpu')) / 2.5))  # two frames at once
     generator = torch.Generator().manual_seed(0)
     x, y = torch.rand(2, 1, 5, 1, size, size, generator=generator).unbind(0)
     y = torch.lerp(x, y, torch.linspace(0, 1, 5).view(1, 5, 1, 1, 1))
