@@ -5,8 +5,12 @@ _base_ = [
 ]
 custom_imports = dict(imports=['cbm_plugin.prediction'])
 
-max_epochs = 10  # 2,000 updates
-train_cfg = dict(max_epochs=max_epochs)
+max_epochs = 8  # 1,600 updates
+train_cfg = dict(max_epochs=max_epochs, val_interval=4)
+param_scheduler = [
+    dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
+         convert_to_iter_based=True)
+]
 train_dataloader = dict(batch_size=8, dataset=dict(num_sequences=1600))
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
