@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ...layers import DeepRNN, Packed, Packing, State, variant_settings
 from ...layers.sequence import Lengths, check_lengths, check_state_at
+from ...layers.state import shapes
 from ...registry import MODELS
 from .frame_network import FrameNetwork
 from .unpooling import unpool
@@ -86,8 +87,8 @@ class MCnet(FrameNetwork):
 
     def next_frames(self, frames: Tensor, state: Optional[State] = None, lengths: Lengths = None,
                     state_at: Lengths = None) -> Tuple[Tensor, State]:
-        lengths = check_lengths(frames, lengths)
-        packing = Packing(*frames.shape[:2], lengths)
+        batch, steps = frames.shape[:2]
+        packing = Packing(batch, steps, check_lengths(frames, lengths))
         rows, motion, state = self._move(frames, packing, state, state_at)
         return packing.unpack(self._decode(rows, motion)), state
 
@@ -99,7 +100,7 @@ class MCnet(FrameNetwork):
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
         self._check(frame)
-        previous, core = (frame, None) if state is None else state
+        previous, core = _parts(state, frame)
         motion, skipped = self.motion(grey(frame) - grey(previous))
         moved, core = self.rnn.step(motion, core)
         return self._decode(frame, (moved, skipped)), (frame, core)
@@ -108,7 +109,7 @@ class MCnet(FrameNetwork):
               state_at: Lengths) -> Tuple[Tensor, Features, State]:
         """The frames packed, what the core makes of their motion, and the new state."""
         self._check(frames)
-        previous, core = (frames[:, 0], None) if state is None else state
+        previous, core = _parts(state, frames[:, 0])
         rows = packing.pack(frames)
         before = packing.pack(torch.cat([previous[:, None], frames[:, :-1]], dim=1))
         motion, skipped = self.motion(grey(rows) - grey(before))
@@ -120,7 +121,7 @@ class MCnet(FrameNetwork):
         """Frames ``(M, C, H, W)`` and the motion up to them -> the next ones, in [0, 1]."""
         content, content_skipped = self.content(2 * frames - 1)
         moved, motion_skipped = motion
-        added = [residual(torch.cat(maps, dim=1)) for residual, *maps
+        added = [residual(torch.cat([moving, still], dim=1)) for residual, moving, still
                  in zip(self.residuals, motion_skipped, content_skipped)]
         maps = self.combine(torch.cat([moved, content], dim=1))
         return (self.decoder(maps, added) + 1) / 2
@@ -188,7 +189,7 @@ class Decoder(nn.Module):
 
     def forward(self, maps: Tensor, added: Sequence[Tensor]) -> Tensor:
         """Maps and a residual for each scale -> frames ``(M, C, H, W)`` in [-1, 1]."""
-        for scale, residual in zip(reversed(self.scales), reversed(added)):
+        for scale, residual in zip(self.scales[::-1], reversed(added)):
             maps = scale(F.relu(unpool(maps) + residual))
         return maps
 
@@ -198,6 +199,19 @@ def grey(frames: Tensor) -> Tensor:
     if frames.shape[1] == 1:
         return frames
     return (frames * frames.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def _parts(state: Optional[State], frame: Tensor) -> Tuple[Tensor, Optional[State]]:
+    """The frame before this one, and the core's state: at the start the frame itself, and none."""
+    if state is None:
+        return frame, None
+    if isinstance(state, Tensor) or len(state) != 2 or shapes(state[0]) != tuple(frame.shape):
+        raise ValueError(f'MCnet expects a state of the previous frame {tuple(frame.shape)} and of '
+                         f'its core, got {shapes(state)}: pass what it returned for the same batch '
+                         'and size, or None')
+    previous, core = state
+    assert isinstance(previous, Tensor)
+    return previous, core
 
 
 def _convolution(in_channels: int, out_channels: int, kernel_size: int = 3) -> List[nn.Module]:
@@ -210,4 +224,5 @@ def _initialise(part: nn.Module) -> None:
     for module in part.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -180,6 +180,14 @@ def test_frames_that_cannot_be_halved_three_times_are_refused() -> None:
         small().next_frames(video(size=(20, 24)))
 
 
+@torch.no_grad()
+def test_the_state_of_another_batch_is_refused() -> None:
+    network = small()
+    _, state = network.observe(video(batch=3))
+    with pytest.raises(ValueError, match=r'\(2, 1, 16, 24\).* got \(\(3, 1, 16, 24\)'):
+        network.step(video()[:, 0], state)
+
+
 @pytest.mark.parametrize('options, message', [
     (dict(channels=2), r'channels is 2, .* use 1 \(grey\) or 3 \(RGB\)'),
     (dict(pool_after=5), 'keep the size of its maps, .* leave out pool_after')])
