@@ -106,7 +106,7 @@ class CBM(FastTwin, RecurrentLayer):
     def recurrence(self, frames: Tensor, packing: Packing,
                    start: Optional[State]) -> Tuple[Tensor, State]:
         keep = self.temporal_dropout(len(packing.batch_sizes))
-        if self.twin == 'fast' and self.has_fast_twin():
+        if self.runs_fast(packing):
             return self._fast(frames, packing, start, keep)
         states = self.temporal.states(frames, packing, start, keep)
         gate = self._pooled(self.temporal.output(states))

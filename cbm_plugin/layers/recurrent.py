@@ -150,6 +150,12 @@ class RecurrentLayer(nn.Module, ABC):
         """Whether this is a :class:`FastTwin` whose options its fast twin knows."""
         return False
 
+    def runs_fast(self, packing: Packing) -> bool:
+        """Whether the fast twin runs: not for one item, if gradients are wanted, since it gains by
+        seeing many at once, and one step of plain autograd is cheaper than its own."""
+        return (self.twin == 'fast' and self.has_fast_twin()
+                and not (packing.steps == 1 and torch.is_grad_enabled()))
+
     # --- running it
 
     def forward(self, x: Union[Tensor, Packed], state: Optional[State] = None,
@@ -214,7 +220,7 @@ class RecurrentLayer(nn.Module, ABC):
                keep: Keep = None) -> State:
         """The states after each item; at steps that are not in ``keep`` the input gets no gradient.
         """
-        if self.twin == 'naive' or not self.has_fast_twin():
+        if not self.runs_fast(packing):
             return self.naive_states(frames, packing, start, keep)
         projected, units = self.project(frames, packing, keep)
         return self.fast_states(projected, units, packing, start)
