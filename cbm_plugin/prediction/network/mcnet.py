@@ -189,7 +189,7 @@ class Decoder(nn.Module):
 
     def forward(self, maps: Tensor, added: Sequence[Tensor]) -> Tensor:
         """Maps and a residual for each scale -> frames ``(M, C, H, W)`` in [-1, 1]."""
-        for scale, residual in zip(self.scales[::-1], reversed(added)):
+        for scale, residual in reversed(list(zip(self.scales, added))):
             maps = scale(F.relu(unpool(maps) + residual))
         return maps
 
