@@ -184,8 +184,9 @@ class Decoder(nn.Module):
             for place in range(1, count + 1):
                 out = after if place == count else width
                 layers += [nn.ConvTranspose2d(width, out, 3, padding=1), nn.ReLU(inplace=True)]
+            if not self.scales:  # its last maps are the frames
+                layers[-1] = nn.Tanh()
             self.scales.append(nn.Sequential(*layers))
-        self.scales[0][-1] = nn.Tanh()
 
     def forward(self, maps: Tensor, added: Sequence[Tensor]) -> Tensor:
         """Maps and a residual for each scale -> frames ``(M, C, H, W)`` in [-1, 1]."""
