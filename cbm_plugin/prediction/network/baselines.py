@@ -2,7 +2,7 @@
 
 Which of them is the strongest depends on the metric: on Moving MNIST, black in squared error.
 """
-from typing import Optional, Tuple
+from typing import Optional, Tuple, cast
 
 import torch
 from torch import Tensor
@@ -30,11 +30,11 @@ class Baseline(FrameNetwork):
         if state_at is not None:
             raise ValueError(f'{type(self).__name__} has nothing to train, so it takes no clips: '
                              'leave SampleFrameClips out of the pipeline')
-        predictions = []
+        predictions, carried = [], () if state is None else state
         for frame in frames.unbind(1):
-            prediction, state = self.step(frame, state)
+            prediction, carried = self.step(frame, carried)
             predictions.append(prediction)
-        return torch.stack(predictions, 1), state
+        return torch.stack(predictions, 1), carried
 
 
 @MODELS.register_module()
@@ -71,9 +71,8 @@ class InputMean(Baseline):
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
         """The state is the mean and, for each sequence, the number of frames ``(N, 1, 1, 1)``."""
-        if state is None:
-            mean, count = frame, torch.ones_like(frame[:, :1, :1, :1])
-        else:
-            mean, count = state[0], state[1] + 1
-            mean = mean + (frame - mean) / count
+        if not state:  # None or (): the start
+            return frame, (frame, torch.ones_like(frame[:, :1, :1, :1]))
+        mean, count = cast(Tuple[Tensor, Tensor], state)
+        mean, count = mean + (frame - mean) / (count + 1), count + 1
         return mean, (mean, count)
