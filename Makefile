@@ -55,9 +55,10 @@ train:
 	$(READY_TO_TRAIN)
 	$(RUN) tools/train.py '$(CONFIG)' --work-dir '$(WORK_DIR)' $(ARGS)
 
+# one process for each core, one thread each; a file of tests stays in one process
 test:
 	$(READY_TO_TEST)
-	$(RUN) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
 report:
 	@test -x $(RUN) || { echo 'no $(RUN) yet: make env' >&2; exit 1; }

@@ -54,6 +54,7 @@ PACKAGES = (
     Package('mmdet.models', ('mmdet',), POLYGONS),
     Package('pytest', ('pytest',), TESTS),
     Package('pytest_cov', ('pytest-cov',), TESTS),
+    Package('xdist', ('pytest-xdist',), TESTS),
     Package('hypothesis', ('hypothesis',), TESTS),
     Package('onnx', ('onnx',), TESTS),
     Package('onnxscript', ('onnxscript',), TESTS),
