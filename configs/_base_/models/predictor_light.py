@@ -5,9 +5,11 @@ model = dict(
         type='PatchNetwork',
         patch=4,  # pixels: maps of 16x16, as OpenSTL's ConvLSTM has
         hidden_channels=[16] * 15,
-        # no norm, as published: with batch norm in R the first fifty updates go astray
-        layer=dict(type='CBM', activation='relu', norm=None),
-        shortcuts=5),
+        # No norm, as published: with batch norm in R the first fifty updates go astray. No temporal
+        # dropout and a shortcut around each layer: with 0.5 and a shortcut around every five, the
+        # deeper layers hardly learn (squared error of the next frame after 250 updates: 101 to 89).
+        layer=dict(type='CBM', activation='relu', norm=None, temporal_dropout=0.0),
+        shortcuts=1),
     losses=[dict(type='FrameMSELoss')],
     feeding='scheduled',  # the truth first, in one pass; from mid-training on what testing feeds
     inputs_too=True)

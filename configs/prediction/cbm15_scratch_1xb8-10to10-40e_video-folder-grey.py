@@ -5,7 +5,7 @@ _base_ = [
 ]
 custom_imports = dict(imports=['cbm_plugin.prediction'])
 
-max_epochs = 60  # 1,140 updates with 150 videos, each seen once in an epoch
+max_epochs = 40  # 760 updates with 150 videos, each seen once in an epoch
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
