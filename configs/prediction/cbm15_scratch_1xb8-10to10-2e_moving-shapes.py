@@ -5,13 +5,13 @@ _base_ = [
 ]
 custom_imports = dict(imports=['cbm_plugin.prediction'])
 
-max_epochs = 2  # 1,200 updates
+max_epochs = 2  # 1,000 updates
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True)
 ]
-train_dataloader = dict(batch_size=8, dataset=dict(num_sequences=4800))
+train_dataloader = dict(batch_size=8, dataset=dict(num_sequences=4000))
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
     dict(type='NonFiniteLossHook'),  # a loss that is no number stops the run, the batch saved

@@ -11,5 +11,6 @@ model = dict(
         layer=dict(type='CBM', activation='relu', norm=None, temporal_dropout=0.0),
         shortcuts=1),
     losses=[dict(type='FrameMSELoss')],
-    feeding='scheduled',  # the truth first, in one pass; from mid-training on what testing feeds
+    # the truth at first, which is learnt from the fastest; at last only what testing feeds
+    feeding=dict(start=1.0, end=0.0, begin=0.4, until=0.7),
     inputs_too=True)

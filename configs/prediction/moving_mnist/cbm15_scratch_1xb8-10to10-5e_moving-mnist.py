@@ -5,8 +5,8 @@ _base_ = [
 ]
 custom_imports = dict(imports=['cbm_plugin.prediction'])
 
-max_epochs = 6  # 1,200 updates
-train_cfg = dict(max_epochs=max_epochs, val_interval=3)
+max_epochs = 5  # 1,000 updates
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True)
