@@ -7,7 +7,7 @@ model = dict(
         hidden_channels=[16] * 15,
         # No norm, as published: with batch norm in R the first fifty updates go astray. No temporal
         # dropout and a shortcut around each layer: with 0.5 and a shortcut around every five, the
-        # deeper layers hardly learn (error of the next frame after 250 updates: about 100, with these 89).
+        # deeper layers hardly learn (error of the next frame after 250 updates about 100, not 89).
         layer=dict(type='CBM', activation='relu', norm=None, temporal_dropout=0.0),
         shortcuts=1),
     losses=[dict(type='FrameMSELoss')],
