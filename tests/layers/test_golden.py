@@ -186,8 +186,8 @@ def check_snn(g: Dict[str, Tensor], model: Snn, case: str, inputs: Dict[str, Ten
     for name, value in ours.items():
         expected = g[f'{case}/grad/param/{name}']
         error = float((value - expected).abs().max())
-        # a bias before a batch norm has no gradient but rounding, which is the processor's: absolute
-        # there (1.6e-6 seen on an AMD EPYC with one thread, where others stay below 1e-6)
+        # a bias before a batch norm has no gradient but rounding, which is the processor's:
+        # absolute there (1.6e-6 on an AMD EPYC with one thread; others stay below 1e-6)
         assert error < 5e-6 or error / float(expected.abs().max()) < SNN_GRADIENT, name
 
 

@@ -191,16 +191,28 @@ def test_amp_keeps_a_config_that_is_in_bfloat16_already(gpu, monkeypatch):
     assert amp(monkeypatch, gpu, dict(given)).optim_wrapper == given
 
 
-@pytest.mark.parametrize('gpu, tiles, rank, lines', [
-    (False, False, '0', 1), (False, True, '0', 0), (True, False, '0', 0), (False, False, '1', 0)])
-def test_amp_says_once_where_bfloat16_is_the_slower_one(gpu, tiles, rank, lines, monkeypatch,
-                                                       capsys):
+@pytest.mark.parametrize('gpu, tiles, avx512, rank, lines', [
+    (False, False, False, '0', 1), (False, True, False, '0', 0), (False, False, True, '0', 0),
+    (True, False, False, '0', 0), (False, False, False, '1', 0)])
+def test_amp_says_once_where_bfloat16_is_the_slower_one(gpu, tiles, avx512, rank, lines,
+                                                       monkeypatch, capsys):
     monkeypatch.setattr('torch.cpu._is_amx_tile_supported', lambda: tiles)
+    monkeypatch.setattr('torch.cpu._is_avx512_bf16_supported', lambda: avx512)
     monkeypatch.setenv('RANK', rank)
     amp(monkeypatch, gpu, dict(type='Bfloat16OptimWrapper'))
     assert capsys.readouterr().err.count('\n') == lines
     amp(monkeypatch, gpu, {})
-    assert ('bfloat16 convolutions are slower' in capsys.readouterr().err) is bool(lines)
+    assert ('no instructions for bfloat16' in capsys.readouterr().err) is bool(lines)
+
+
+def test_amp_reaches_each_of_several_optimizers(monkeypatch):
+    given = dict(constructor='NetworksOptimWrapperConstructor', network=dict(accumulative_counts=2),
+                 discriminator=dict(type='OptimWrapper'))
+    wrappers = amp(monkeypatch, False, given).optim_wrapper
+    assert wrappers == dict(
+        constructor='NetworksOptimWrapperConstructor',
+        network=dict(type='Bfloat16OptimWrapper', accumulative_counts=2),
+        discriminator=dict(type='Bfloat16OptimWrapper'))
 
 
 def test_amp_over_another_optimizer_wrapper_is_refused_by_its_name(monkeypatch, capsys):
