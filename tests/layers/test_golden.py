@@ -1,5 +1,5 @@
 """The layers are the authors' functions: outputs, states, gradients, running statistics."""
-from typing import Dict
+from typing import Dict, Iterator
 
 import pytest
 import torch
@@ -186,9 +186,8 @@ def check_snn(g: Dict[str, Tensor], model: Snn, case: str, inputs: Dict[str, Ten
     for name, value in ours.items():
         expected = g[f'{case}/grad/param/{name}']
         error = float((value - expected).abs().max())
-        # a bias before a batch norm has no gradient but rounding, which is the processor's:
-        # absolute there (1.6e-6 on an AMD EPYC with one thread; others stay below 1e-6)
-        assert error < 5e-6 or error / float(expected.abs().max()) < SNN_GRADIENT, name
+        # a bias before a batch norm has no gradient but rounding: absolute there
+        assert error < 1e-6 or error / float(expected.abs().max()) < SNN_GRADIENT, name
 
 
 @pytest.mark.parametrize('p', [0, 1])
@@ -203,8 +202,17 @@ def test_fifteen_layers_in_evaluation_give_the_authors_outputs_states_and_gradie
     check_snn(g, model, f'eval_p{p}', g, outputs=p == 0)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """What remains of gradients that are zero depends on the order of sums, so on the threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
 def test_fifteen_layers_in_training_give_the_authors_gradients_and_running_statistics(
-        twin: str) -> None:
+        twin: str, two_threads: None) -> None:
     inputs = load('snn_l15_c8_eval')
     g = load('snn_l15_c8_train')
     model = Snn(inputs, 0, twin).train()

@@ -48,7 +48,7 @@ class FrameNetwork(nn.Module, ABC):
         return predictions[:, -1], state
 
     def rollout(self, frames: Tensor, num_outputs: int) -> Tensor:
-        """Predict on, each prediction fed back: time and memory per frame do not grow.
+        """Predict on, each prediction fed back; of the past only the state is kept.
 
         Args:
             frames: ``(N, T, C, H, W)`` that are known.

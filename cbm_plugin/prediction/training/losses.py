@@ -9,6 +9,7 @@ plus 0.02 times the adversarial loss of :class:`.adversarial.AdversarialPredicto
 error is taken between frames in [-1, 1], where differences are twice and their squares four times
 as large, its gradient difference between frames in [0, 1].
 """
+from abc import ABC, abstractmethod
 from typing import Callable
 
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from ...registry import MODELS
 
 
-class FrameLoss(nn.Module):
+class FrameLoss(nn.Module, ABC):
     """A weighted loss between predicted and true frames.
 
     Args:
@@ -57,8 +58,9 @@ class FrameLoss(nn.Module):
                              'both must have one shape (N, T, C, H, W)')
         return self.weight * self._distance(prediction.to(target.dtype), target)
 
+    @abstractmethod
     def _distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The loss without its weight."""
 
     def extra_repr(self) -> str:
         """The weight, in the printed model."""

@@ -83,13 +83,11 @@ def test_training_draws_ten_and_ten_frames_within_the_sequences(root: Path) -> N
 
 def test_test_windows_are_those_of_mcnets_released_test(root: Path) -> None:
     options: dict = dict(test_mode=True, num_inputs=2, num_outputs=4)
-    theirs = []
-    for line in MCNETS_LIST.splitlines():  # their loop, with K = 2 and T = 4
-        name, first, last = line.split()
-        n_skip = 3 if name.split('_')[1] in ['running', 'jogging'] else 4
-        theirs += [(name, j) for j in range(int(first), int(last) - 2 - 4 - 1, n_skip)]
+    # in boxing a window every 4 frames, from the first frame listed; in running every 3
+    expected = [('person17_boxing_d1', start) for start in (1, 5, 9, 13, 17)] + [
+        ('person17_running_d1', start) for start in (3, 6, 9, 12, 15, 18, 21)]
     dataset = kth(root, ann_file='test_data_list.txt', **options)
-    assert starts(dataset) == theirs and len(theirs) == 12
+    assert starts(dataset) == expected
     assert numbers_of(dataset[1]['imgs']) == list(range(5, 11))
 
 
