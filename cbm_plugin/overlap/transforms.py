@@ -1,4 +1,5 @@
 """Choosing the frames of a video: its sequence, and the clips to train on."""
+from abc import abstractmethod
 from typing import Optional
 
 import numpy as np
@@ -6,7 +7,13 @@ from mmcv.transforms import BaseTransform
 
 from ..registry import TRANSFORMS
 from .plan import ClipPlan
-from .sampling import SHORT_POLICIES, fixed_stride_clips, random_clips, sequence_frames
+from .sampling import (
+    SHORT_POLICIES,
+    fixed_stride_clips,
+    random_clips,
+    random_clips_or_whole,
+    sequence_frames,
+)
 
 
 def generator_of(results: dict) -> np.random.Generator:
@@ -72,6 +79,46 @@ class SampleOverlapClips(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}({self.options}, frame_interval={self.frame_interval}, '
                 f"num_items={self.num_items}, short='{self.short}')")
+
+
+class SamplePlan(BaseTransform):
+    """Draws K clips of random lengths over a sequence that is there already: its ``clip_plan``.
+
+    A subclass says how many positions there are: :meth:`positions`. A sequence that is shorter than
+    ``min_len`` is whole in every clip.
+
+    Args:
+        num_clips: K, for every sequence of a batch.
+        min_len, max_len: lengths are uniform between them, cut to the sequence's.
+        min_overlap: positions that a clip shares with the one before it, at least. Default 0.
+        cover: the clips together contain every position. Default True, so that the sequence's end
+            is always learnt; for that, clips become longer than ``max_len`` where a sequence needs
+            it.
+
+    Raises:
+        ValueError: the options contradict each other.
+    """
+
+    def __init__(self, num_clips: int, min_len: int, max_len: int, min_overlap: int = 0,
+                 cover: bool = True) -> None:
+        random_clips(max_len, np.random.default_rng(0), num_clips=num_clips, min_len=min_len,
+                     max_len=max_len, min_overlap=min_overlap)  # contradictory options
+        self.num_clips, self.min_len, self.max_len = num_clips, min_len, max_len
+        self.min_overlap, self.cover = min_overlap, cover
+
+    @abstractmethod
+    def positions(self, results: dict) -> int:
+        """How many there are."""
+
+    def transform(self, results: dict) -> dict:
+        length, max_len = self.positions(results), self.max_len
+        if self.cover:
+            needed = length + (self.num_clips - 1) * min(self.min_overlap, length)
+            max_len = max(max_len, -(-needed // self.num_clips))
+        results['clip_plan'] = random_clips_or_whole(
+            length, generator_of(results), num_clips=self.num_clips, min_len=self.min_len,
+            max_len=max_len, min_overlap=self.min_overlap, cover=self.cover)
+        return results
 
 
 @TRANSFORMS.register_module()

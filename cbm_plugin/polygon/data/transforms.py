@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from ...overlap.sampling import random_clips, random_clips_or_whole
-from ...overlap.transforms import generator_of
+from ...overlap.transforms import SamplePlan, generator_of
 from ...registry import TRANSFORMS
 from ..geometry.authors_encoding import MAX_CELLS, authors_cells
 from ..geometry.crop import cut, grown_box, to_unit
@@ -212,41 +211,18 @@ class JitterVertices(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class SampleVertexClips(BaseTransform):
-    """Draws K clips of random lengths over the outline's positions, as the overlap scheme asks.
+class SampleVertexClips(SamplePlan):
+    """:class:`~cbm_plugin.overlap.transforms.SamplePlan` over vertices, as the overlap scheme asks.
 
     Position p sees the vertices up to p and predicts the next one, the last position the end: an
-    outline has as many as vertices. One that is shorter than ``min_len`` is whole in every clip.
+    outline has as many as vertices.
 
     Required key: ``vertices``. Added: ``clip_plan``.
-
-    Args:
-        num_clips: K, for every outline of a batch.
-        min_len, max_len: lengths are uniform between them, cut to the outline's.
-        min_overlap: positions that a clip shares with the one before it, at least. Default 0.
-        cover: the clips together contain the whole outline. Default True, so that its end is always
-            learnt; for that, clips become longer than ``max_len`` where an outline needs it.
-
-    Raises:
-        ValueError: the options contradict each other.
     """
 
-    def __init__(self, num_clips: int, min_len: int, max_len: int, min_overlap: int = 0,
-                 cover: bool = True) -> None:
-        random_clips(max_len, np.random.default_rng(0), num_clips=num_clips, min_len=min_len,
-                     max_len=max_len, min_overlap=min_overlap)  # contradictory options
-        self.num_clips, self.min_len, self.max_len = num_clips, min_len, max_len
-        self.min_overlap, self.cover = min_overlap, cover
-
-    def transform(self, results: dict) -> dict:
-        length, max_len = len(results['vertices']), self.max_len
-        if self.cover:
-            needed = length + (self.num_clips - 1) * self.min_overlap
-            max_len = max(max_len, -(-needed // self.num_clips))
-        results['clip_plan'] = random_clips_or_whole(
-            length, generator_of(results), num_clips=self.num_clips, min_len=self.min_len,
-            max_len=max_len, min_overlap=self.min_overlap, cover=self.cover)
-        return results
+    def positions(self, results: dict) -> int:
+        """One for each vertex."""
+        return len(results['vertices'])
 
 
 @TRANSFORMS.register_module()

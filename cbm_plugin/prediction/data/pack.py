@@ -5,52 +5,29 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from ...overlap.sampling import random_clips, random_clips_or_whole
-from ...overlap.transforms import generator_of
+from ...overlap.transforms import SamplePlan
 from ...registry import TRANSFORMS
 from .data_sample import METAINFO, PredictionDataSample
 
 
 @TRANSFORMS.register_module()
-class SampleFrameClips(BaseTransform):
-    """Draws K clips of random lengths over a sequence's positions, as the overlap scheme asks.
+class SampleFrameClips(SamplePlan):
+    """:class:`~cbm_plugin.overlap.transforms.SamplePlan` over frames, as the overlap scheme asks.
 
-    Position t sees frame t and predicts frame t + 1, so T frames have T - 1 positions. A sequence
-    that is shorter than ``min_len`` is whole in every clip.
+    Position t sees frame t and predicts frame t + 1, so T frames have T - 1 positions.
 
     Required key: ``imgs``. Added: ``clip_plan`` (a :class:`~cbm_plugin.overlap.plan.ClipPlan`).
-
-    Args:
-        num_clips: K, for every sequence of a batch.
-        min_len, max_len: lengths are uniform between them, cut to the sequence's.
-        min_overlap: positions that a clip shares with the one before it, at least. Default 0.
-        cover: the clips together contain every position. Default True, so that the last frames,
-            which are the ones to predict, are always learnt; for that, clips become longer than
-            ``max_len`` where a sequence needs it.
 
     Raises:
         ValueError: the options contradict each other (at once), or there are fewer than 2 frames.
     """
 
-    def __init__(self, num_clips: int, min_len: int, max_len: int, min_overlap: int = 0,
-                 cover: bool = True) -> None:
-        random_clips(max_len, np.random.default_rng(0), num_clips=num_clips, min_len=min_len,
-                     max_len=max_len, min_overlap=min_overlap)  # contradictory options
-        self.num_clips, self.min_len, self.max_len = num_clips, min_len, max_len
-        self.min_overlap, self.cover = min_overlap, cover
-
-    def transform(self, results: dict) -> dict:
-        length, max_len = len(results['imgs']) - 1, self.max_len
-        if length < 1:
-            raise ValueError(f'{_name(results)} has {length + 1} frames, but clips of predictions '
-                             'need at least 2')
-        if self.cover:
-            needed = length + (self.num_clips - 1) * min(self.min_overlap, length)
-            max_len = max(max_len, -(-needed // self.num_clips))
-        results['clip_plan'] = random_clips_or_whole(
-            length, generator_of(results), num_clips=self.num_clips, min_len=self.min_len,
-            max_len=max_len, min_overlap=self.min_overlap, cover=self.cover)
-        return results
+    def positions(self, results: dict) -> int:
+        """T - 1."""
+        if len(results['imgs']) < 2:
+            raise ValueError(f'{_name(results)} has {len(results["imgs"])} frames, but clips of '
+                             'predictions need at least 2')
+        return len(results['imgs']) - 1
 
 
 @TRANSFORMS.register_module()

@@ -87,6 +87,7 @@ def test_norms_of_clipped_gradients_are_logged_by_network() -> None:
 
 def test_accumulation_ends_with_the_last_iteration_and_goes_on_after_a_resume() -> None:
     model = Two()
+    torch.nn.init.zeros_(model.first.bias)  # from there the updates are exact
     wrappers = build(model, first=entry(accumulative_counts=2), second=entry())
     wrappers.initialize_count_status(model, 4, 7)
     updates = []
