@@ -12,7 +12,8 @@ from ...layers.state import State
 class FrameNetwork(nn.Module, ABC):
     """Predicts the next frame of a video from the frames so far, with a carried state.
 
-    Frames lie in [0, 1]; predictions are not clipped to it, so that every error has a gradient.
+    Frames lie in [0, 1]. Predictions are not clipped to it, so that every error has a gradient;
+    what is fed back is, as a frame would be: an error cannot grow beyond a frame's range.
     A subclass supplies :meth:`next_frames` and :meth:`step`, and :meth:`observe` where it is
     cheaper than the last of ``next_frames``.
 
@@ -64,7 +65,7 @@ class FrameNetwork(nn.Module, ABC):
         frame, state = self.observe(frames)
         yield frame
         for _ in range(num_outputs - 1):
-            frame, state = self.step(frame, state)
+            frame, state = self.step(frame.clamp(0, 1), state)
             yield frame
 
     def forward(self, frames: Tensor, num_inputs: int, given: Optional[Tensor] = None,
@@ -95,7 +96,7 @@ class FrameNetwork(nn.Module, ABC):
             frame, state = self.observe(frames[:, :num_inputs])
         made.append(frame)
         for is_given, truth in zip(given.unbind(1), frames[:, num_inputs:-1].unbind(1)):
-            frame = torch.where(is_given[:, None, None, None], truth, frame)
+            frame = torch.where(is_given[:, None, None, None], truth, frame.clamp(0, 1))
             frame, state = self.step(frame, state)
             made.append(frame)
         return torch.stack(made, dim=1)

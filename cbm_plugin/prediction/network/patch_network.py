@@ -21,14 +21,17 @@ class PatchNetwork(FrameNetwork):
         hidden_channels: of the recurrent layers; as many entries as layers.
         channels: C of the frames. Default 1: grey.
         patch: side of a patch in pixels, which divides height and width. Default 4.
+        residual: predict the change of the last frame, not the frame. Default False, as in the
+            systems above. What stands still then needs nothing to be learnt.
         rnn: further arguments of :class:`~cbm_plugin.layers.deep_rnn.DeepRNN`, and ``variant``,
             see :func:`~cbm_plugin.layers.variants.variant_settings`.
     """
 
     def __init__(self, hidden_channels: Sequence[int], channels: int = 1, patch: int = 4,
-                 **rnn: Any) -> None:
+                 residual: bool = False, **rnn: Any) -> None:
         super().__init__(channels)
         self.patch = patch
+        self.residual = residual
         pixels = channels * patch ** 2
         widths = list(hidden_channels)
         self.embed = nn.Conv2d(pixels, widths[0], 3, padding=1)
@@ -40,16 +43,16 @@ class PatchNetwork(FrameNetwork):
         shape = frames.shape[:2]
         maps = self._encode(frames.flatten(0, 1)).unflatten(0, shape)
         maps, state = self.rnn(maps, state, lengths, state_at)
-        return self._decode(maps.flatten(0, 1)).unflatten(0, shape), state
+        return self._decode(maps.flatten(0, 1), frames.flatten(0, 1)).unflatten(0, shape), state
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
         maps, state = self.rnn.step(self._encode(frame), state)
-        return self._decode(maps), state
+        return self._decode(maps, frame), state
 
     def observe(self, frames: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         maps = self._encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         maps, state = self.rnn(maps, state)
-        return self._decode(maps[:, -1]), state
+        return self._decode(maps[:, -1], frames[:, -1]), state
 
     def _encode(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
@@ -59,5 +62,6 @@ class PatchNetwork(FrameNetwork):
                              f'{self.patch}, or another network.patch')
         return F.relu(self.embed(F.pixel_unshuffle(frames, self.patch)))
 
-    def _decode(self, maps: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.predict(maps), self.patch)
+    def _decode(self, maps: Tensor, frames: Tensor) -> Tensor:
+        predicted = F.pixel_shuffle(self.predict(maps), self.patch)
+        return frames + predicted if self.residual else predicted

@@ -28,13 +28,44 @@ def test_stepping_through_frames_gives_what_one_pass_gives(layer: dict) -> None:
     torch.testing.assert_close(torch.stack(apart, 1), together, rtol=1e-5, atol=1e-6)
 
 
-def test_a_rollout_feeds_each_prediction_back() -> None:
+def test_a_rollout_feeds_each_prediction_back_as_a_frame_in_0_to_1() -> None:
     net, x = network(), frames(4)
+    made = []
     with torch.no_grad():
-        made = net.rollout(x, 3)
         for _ in range(3):  # the naive way: everything so far, anew
-            x = torch.cat([x, net.next_frames(x)[0][:, -1:]], dim=1)
-    torch.testing.assert_close(made, x[:, 4:], rtol=1e-5, atol=1e-6)
+            made.append(net.next_frames(x)[0][:, -1:])
+            x = torch.cat([x, made[-1].clamp(0, 1)], dim=1)
+        made = torch.cat(made, dim=1)
+        torch.testing.assert_close(net.rollout(x[:, :4], 3), made, rtol=1e-5, atol=1e-6)
+    assert made.min() < -0.1  # else nothing was clipped
+
+
+def test_untrained_predictions_stay_finite_when_fed_back_300_times() -> None:
+    torch.manual_seed(0)
+    layer = dict(type='CBM', norm=None, activation='relu', temporal_dropout=0.0)
+    net = PatchNetwork([16] * 15, layer=layer, shortcuts=1).eval()  # no norm, a sum at each layer
+    with torch.no_grad():
+        for predicted in net.feed_back(frames(4, size=16), 300):
+            pass
+    assert predicted.abs().max() < 100
+
+
+@pytest.mark.parametrize('by_steps', [True, False])
+def test_a_residual_network_that_predicts_no_change_copies_the_last_frame(by_steps: bool) -> None:
+    net, x = network(residual=True), frames(3)
+    torch.nn.init.zeros_(net.predict.weight)
+    torch.nn.init.zeros_(net.predict.bias)
+    made = net.rollout(x, 4) if by_steps else net.next_frames(x)[0]
+    torch.testing.assert_close(made, x[:, -1:].expand_as(made) if by_steps else x)
+
+
+def test_a_residual_network_steps_through_frames_as_it_passes_over_them() -> None:
+    net, x = network(residual=True), frames(5)
+    torch.testing.assert_close(net.observe(x)[0], net.next_frames(x)[0][:, -1], rtol=1e-5,
+                               atol=1e-6)
+    _, state = net.next_frames(x[:, :4])
+    torch.testing.assert_close(net.step(x[:, 4], state)[0], net.observe(x)[0], rtol=1e-5,
+                               atol=1e-6)
 
 
 def test_feeding_the_truth_step_by_step_is_teacher_forcing() -> None:
