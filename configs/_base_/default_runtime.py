@@ -9,7 +9,9 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, save_best='auto', max_keep_ckpts=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    sync_buffers=dict(type='SyncBuffersHook'))
+    sync_buffers=dict(type='SyncBuffersHook'),
+    # at a loss that is no number: 'stop', with the batch saved, or 'skip' up to max_skipped times
+    numbers=dict(type='NonFiniteLossHook', action='stop', max_skipped=20))
 
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume

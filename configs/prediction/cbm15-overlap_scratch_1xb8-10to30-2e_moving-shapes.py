@@ -15,7 +15,6 @@ test_dataloader = dict(dataset=dict(num_outputs=num_outputs))
 model = dict(feeding='teacher')  # clips are fed the truth
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
-    dict(type='NonFiniteLossHook'),
     dict(type='PredictionPicturesHook'),
     dict(type='CurvesHook'),
     dict(type='CoherenceHook', weight=0.8, state='reset'),  # the paper's weight for polygons

@@ -15,7 +15,6 @@ train_dataloader = dict(batch_size=8)
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
     dict(type='SampleFaultHook', max_share=0.1),  # broken videos are named, counted, replaced
-    dict(type='NonFiniteLossHook'),  # a loss that is no number stops the run, the batch saved
     dict(type='PredictionPicturesHook'),  # strips and animations of the same sequences
     dict(type='CurvesHook'),
 ]

@@ -14,7 +14,6 @@ param_scheduler = [
 train_dataloader = dict(batch_size=8, dataset=dict(num_sequences=1600))
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
-    dict(type='NonFiniteLossHook'),  # a loss that is no number stops the run, the batch saved
     dict(type='PredictionPicturesHook'),  # strips and animations of the same sequences
     dict(type='CurvesHook'),
 ]
