@@ -43,6 +43,7 @@ class SampleIndex(int):
     epoch: int
 
     def __new__(cls, index: int, seed: int = 0, epoch: int = 0) -> 'SampleIndex':
+        """An index that also knows seed and epoch."""
         self = super().__new__(cls, index)
         self.seed, self.epoch = seed, epoch
         return self

@@ -173,6 +173,7 @@ class LoadFeatures(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
+        """Add the features of ``frame_inds``, checked to be finite."""
         store, items = results['feature_store'], np.asarray(results['frame_inds'])
         picked = store.read(results['feature_key'], items)
         check_finite(picked, items, results['video_id'], store.path)

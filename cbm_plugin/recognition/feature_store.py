@@ -63,13 +63,16 @@ class NpyFolder(FeatureStore):
         return os.path.join(self.path, key if key.endswith('.npy') else f'{key}.npy')
 
     def has(self, key: str) -> bool:
+        """Whether the file is there."""
         return os.path.isfile(self._file(key))
 
     def header(self, key: str) -> Header:
+        """Shape and type, out of the first bytes of the file."""
         with open(self._file(key), 'rb') as stream:
             return _header(stream, self._file(key))
 
     def read(self, key: str, items: Union[slice, np.ndarray] = slice(None)) -> np.ndarray:
+        """Some items, of which alone the file is read."""
         try:
             array = np.load(self._file(key), mmap_mode='r', allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -94,13 +97,16 @@ class NpzArrays(FeatureStore):
         return self._opened[os.getpid()]
 
     def has(self, key: str) -> bool:
+        """Whether the archive has such an array."""
         return key in self.keys
 
     def header(self, key: str) -> Header:
+        """Shape and type, out of the first bytes of the array."""
         with self._archive().zip.open(f'{key}.npy') as stream:
             return _header(stream, f'{key} in {self.path}')
 
     def read(self, key: str, items: Union[slice, np.ndarray] = slice(None)) -> np.ndarray:
+        """Some items; the array is read whole."""
         return read_array(self._archive(), key, self.path)[items]
 
 
@@ -126,6 +132,7 @@ class NpzTable(FeatureStore):
         self.lengths = lengths
 
     def has(self, key: str) -> bool:
+        """Whether there is a row of this name."""
         return key in self.rows
 
     def _row(self, key: str) -> np.ndarray:
@@ -134,9 +141,11 @@ class NpzTable(FeatureStore):
         return array if self.lengths is None else array[:int(self.lengths[row])]
 
     def header(self, key: str) -> Header:
+        """Shape and type of the row's items, without the padding."""
         return Header(self._row(key).shape, self.features.dtype)
 
     def read(self, key: str, items: Union[slice, np.ndarray] = slice(None)) -> np.ndarray:
+        """Some of the row's items, as a copy."""
         return np.array(self._row(key)[items])
 
 

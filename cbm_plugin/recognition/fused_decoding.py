@@ -58,6 +58,7 @@ class DecordDecodeFused(BaseTransform):
                     f'({error}): put it after DecordDecodeFused in the pipeline') from error
 
     def transform(self, results: dict) -> dict:
+        """Decode ``frame_inds`` and apply the geometry to them."""
         results['frame_inds'] = np.reshape(results['frame_inds'], -1)
         decoded = results.pop('video_reader').get_batch(results['frame_inds'])
         frames = torch.utils.dlpack.from_dlpack(decoded.to_dlpack()).numpy()  # decord's own memory

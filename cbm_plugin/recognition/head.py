@@ -74,8 +74,9 @@ class RecurrentHead(BaseHead):
 
     def loss_of_logits(self, logits: Tensor, lengths: Tensor,
                        data_samples: Sequence[ActionDataSample]) -> dict:
-        """Losses of ``(N, T, K)`` logits, of which ``lengths (N,)`` count: of their mean, and,
-        where it is switched on, the anticipation loss.
+        """Losses of ``(N, T, K)`` logits, of which ``lengths (N,)`` count.
+
+        That of their mean, and the anticipation loss where it is switched on.
 
         Raises:
             ValueError: the anticipation loss met a label that is not one class.

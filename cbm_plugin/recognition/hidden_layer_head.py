@@ -52,8 +52,7 @@ class HiddenLayerHead(RecurrentHead):
         nn.init.zeros_(self.fc_hidden.bias)
 
     def forward(self, feats: Tensor, **kwargs: object) -> Tensor:
-        """Logits per frame ``(N, T, K)`` of ``(N, T, C, H, W)`` or, with map_size 1, ``(N, T, C)``.
-        """
+        """``(N, T, C, H, W)`` or, with map_size 1, ``(N, T, C)`` -> logits ``(N, T, K)``."""
         if feats.ndim == 5 and self.map_size == 1:
             feats = feats.mean(dim=(-2, -1))
         if feats.ndim == 3:

@@ -80,6 +80,7 @@ class ObserveBeginning(BaseTransform):
         self.frames, self.ratio = frames, ratio
 
     def transform(self, results: dict) -> dict:
+        """Cut ``frame_inds`` to the beginning."""
         plan = results.get('clip_plan')
         clips = results.get('num_clips', 1) if plan is None else len(plan.clips)
         if clips != 1:

@@ -39,8 +39,13 @@ class SequencePreprocessor(ActionDataPreprocessor):
         super().__init__(mean, std, to_rgb, format_shape='NCHW', **options)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """``inputs``: N frames tensors ``(T_i, C, H, W)``, or ``(1, C, T_i, H, W)`` as 3D
-        recognizers have them, -> ``inputs (N, T, C, H, W)``, ``lengths (N,)``, ``data_samples``."""
+        """A list of samples -> ``inputs (N, T, C, H, W)``, ``lengths (N,)``, ``data_samples``.
+
+        Args:
+            data: its ``inputs`` are N tensors ``(T_i, C, H, W)``, or ``(1, C, T_i, H, W)`` as 3D
+                recognizers have them.
+            training: the batch is trained on. Default False.
+        """
         data = self.cast_data(data)
         samples = data.get('data_samples') or [None] * len(data['inputs'])
         inputs = [one_sequence(frames, sample) for frames, sample in zip(data['inputs'], samples)]

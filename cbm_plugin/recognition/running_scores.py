@@ -20,6 +20,7 @@ class RunningMean:
         self.count = 0
 
     def __call__(self, logits: Tensor) -> Tensor:
+        """One more frame's logits ``(N, K)`` -> the scores so far."""
         # double: after a million frames a float32 sum has lost the last digits of each new frame
         self.total = logits.double() if self.total is None else self.total + logits
         self.count += 1
@@ -33,6 +34,7 @@ class RunningVote:
         self.votes: Optional[Tensor] = None
 
     def __call__(self, logits: Tensor) -> Tensor:
+        """One more frame's logits ``(N, K)`` -> the shares of the votes so far."""
         vote = F.one_hot(logits.argmax(-1), logits.shape[-1])
         self.votes = vote if self.votes is None else self.votes + vote
         return (self.votes.double() / self.votes.sum()).float()
@@ -42,6 +44,7 @@ class Last:
     """Softmax of the last frame's logits."""
 
     def __call__(self, logits: Tensor) -> Tensor:
+        """Logits ``(N, K)`` -> scores."""
         return logits.softmax(-1)
 
 
@@ -53,6 +56,7 @@ class Windowed:
         self.logits: Deque[Tensor] = deque(maxlen=window)
 
     def __call__(self, logits: Tensor) -> Tensor:
+        """One more frame's logits ``(N, K)`` -> the scores of the window."""
         self.logits.append(logits)
         return self.how(torch.stack(tuple(self.logits)))
 

@@ -62,6 +62,7 @@ class AddMotionChannels(BaseTransform):
         self.curve = (255 * (np.arange(256) / 255) ** gamma).astype(np.float32)
 
     def transform(self, results: dict) -> dict:
+        """Change ``imgs``: the colours, where they are kept, and the kinds of motion."""
         frames = self.curve[np.stack(results['imgs'])]
         grey = frames.mean(axis=-1)
         channels = [frames.round().astype(np.uint8)] if self.keep_colour else []
@@ -78,6 +79,7 @@ class FreezeFrame(BaseTransform):
     """Repeats one random frame in place of all: the control that shows what motion is worth."""
 
     def transform(self, results: dict) -> dict:
+        """Change ``imgs``."""
         frames: List[np.ndarray] = results['imgs']
         chosen = frames[np.random.randint(len(frames))]
         results['imgs'] = [chosen] * len(frames)

@@ -1,4 +1,6 @@
-"""Surfaces with colour, texture and light, as a camera sees them. Images here are planar (3, H, W).
+"""Surfaces with colour, texture and light, as a camera sees them.
+
+Images here are planar (3, H, W).
 """
 from typing import Tuple
 

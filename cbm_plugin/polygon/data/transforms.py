@@ -35,6 +35,7 @@ class LoadObjectImage(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
+        """Add ``img``, checked against the annotated size."""
         if results.get('img') is None:
             results['img'] = read_image(results['img_path'])
         shape = results['img'].shape[:2]
@@ -72,6 +73,7 @@ class CropObject(BaseTransform):
         self.size, self.grow, self.shift, self.scale = size, grow, shift, scale
 
     def transform(self, results: dict) -> dict:
+        """Put the crop in place of the image, and the outline into it."""
         box = results['box']
         if self.shift or self.scale:
             box = self._moved(np.asarray(box, np.float64), generator_of(results))
@@ -106,6 +108,7 @@ class FlipObject(BaseTransform):
         self.prob = _probability(prob)
 
     def transform(self, results: dict) -> dict:
+        """Add ``flip``, and do it where it was drawn."""
         if 'vertices' in results:
             raise ValueError('FlipObject stands behind EncodeOutline: put it before it')
         results['flip'] = bool(generator_of(results).random() < self.prob)
@@ -136,6 +139,7 @@ class JitterColour(BaseTransform):
                              f'{saturation} must lie in 0..1')
 
     def transform(self, results: dict) -> dict:
+        """Change ``img``."""
         brightness, contrast, saturation = 1 + self.ranges * generator_of(results).uniform(-1, 1, 3)
         img = results['img'].astype(np.float32) * brightness
         img = (img - img.mean()) * contrast + img.mean()
@@ -173,6 +177,7 @@ class EncodeOutline(BaseTransform):
         self.max_vertices, self.tolerance, self.encoding = max_vertices, tolerance, encoding
 
     def transform(self, results: dict) -> dict:
+        """Add ``vertices`` and ``grid_size``."""
         outline = results['outline']
         if self.encoding == 'authors':
             results['vertices'] = authors_cells(outline, grid_size=self.grid.size,
@@ -200,6 +205,7 @@ class JitterVertices(BaseTransform):
         self.prob = _probability(prob)
 
     def transform(self, results: dict) -> dict:
+        """Add ``input_vertices``."""
         rng, size = generator_of(results), results['grid_size']
         places = np.stack(np.divmod(results['vertices'], size))  # rows and columns
         number = rng.integers(0, 8, places.shape[1])
@@ -234,6 +240,7 @@ class PackPolygonInputs(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
+        """``inputs`` and ``data_samples``, and nothing else."""
         sample = PolygonDataSample(
             metainfo={key: results.get(key, default) for key, default in METAINFO.items()})
         for key in ('vertices', 'input_vertices'):

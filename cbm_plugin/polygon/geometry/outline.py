@@ -72,8 +72,10 @@ def without_repeats(polygon: np.ndarray) -> np.ndarray:
 
 
 def canonical(polygon: np.ndarray) -> np.ndarray:
-    """One writing of each outline: without equal neighbours, clockwise on the screen, from the
-    topmost vertex on (of several, the leftmost). An outline of no area keeps its direction.
+    """One writing of each outline.
+
+    Without equal neighbours, clockwise on the screen, from the topmost vertex on (of several, the
+    leftmost). An outline of no area keeps its direction.
     """
     points = without_repeats(polygon)
     if signed_area(points) < 0:
@@ -90,9 +92,10 @@ def triangle_areas(polygon: np.ndarray) -> np.ndarray:
 
 
 def untangled(polygon: np.ndarray) -> np.ndarray:
-    """A simple outline by leaving out vertices, for outlines on a grid: one at a time, of the edges
-    that touch another, the vertex of the least triangle. At least 3 vertices that span an area
-    remain, or fewer than 3.
+    """A simple outline by leaving out vertices, for outlines on a grid.
+
+    One at a time, of the edges that touch another, the vertex of the least triangle. At least 3
+    vertices that span an area remain, or fewer than 3.
     """
     points = without_repeats(polygon)
     while len(points) >= 3:

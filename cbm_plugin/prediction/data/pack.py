@@ -44,6 +44,7 @@ class PackFrames(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
+        """``inputs`` and ``data_samples``, and nothing else."""
         frames = _checked_frames(results)
         meta = {key: results.get(key, default) for key, default in METAINFO.items()}
         meta.update(name=_name(results), **_checked_numbers(results, len(frames)))

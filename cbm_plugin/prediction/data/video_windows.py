@@ -62,6 +62,7 @@ class FrameFormat:
         return height, width, CHANNELS[self.colour]
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """A decoded frame ``(H, W, 3)``, RGB -> one of :attr:`shape`."""
         height, width, _ = self.shape
         if self.fit == 'crop':
             frame = _middle(frame, height, width)

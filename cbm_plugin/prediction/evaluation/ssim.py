@@ -40,8 +40,9 @@ def values_at_once(device: torch.device) -> int:
 
 def ssim(predictions: Tensor, targets: Tensor, window: str = 'uniform',
          data_range: float = 1.) -> Tensor:
-    """Structural similarity of each frame: mean over channels, and over the pixels whose window
-    lies in the frame.
+    """Structural similarity of each frame.
+
+    It is the mean over the channels, and over the pixels whose window lies in the frame.
 
     Args:
         predictions: ``(N, T, C, H, W)``, values spanning ``data_range``.

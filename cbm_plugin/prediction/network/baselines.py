@@ -46,6 +46,7 @@ class CopyLastFrame(Baseline):
     """
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
+        """The frame itself; there is no state."""
         return frame, ()
 
 
@@ -58,6 +59,7 @@ class BlackFrame(Baseline):
     """
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
+        """Zeros; there is no state."""
         return torch.zeros_like(frame), ()
 
 

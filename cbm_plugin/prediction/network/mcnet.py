@@ -87,18 +87,21 @@ class MCnet(FrameNetwork):
 
     def next_frames(self, frames: Tensor, state: Optional[State] = None, lengths: Lengths = None,
                     state_at: Lengths = None) -> Tuple[Tensor, State]:
+        """As :meth:`FrameNetwork.next_frames`, the decoder on all frames at once."""
         batch, steps = frames.shape[:2]
         packing = Packing(batch, steps, check_lengths(frames, lengths))
         rows, motion, state = self._move(frames, packing, state, state_at)
         return packing.unpack(self._decode(rows, motion)), state
 
     def observe(self, frames: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
+        """As :meth:`FrameNetwork.observe`: only the last frame is decoded."""
         batch, steps = frames.shape[:2]
         rows, (moved, skipped), state = self._move(frames, Packing(batch, steps), state, None)
         last = moved[-batch:], [maps[-batch:] for maps in skipped]
         return self._decode(rows[-batch:], last), state
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
+        """One frame ``(N, C, H, W)`` -> the next one, and the state with this frame in it."""
         self._check(frame)
         previous, core = _parts(state, frame)
         motion, skipped = self.motion(grey(frame) - grey(previous))

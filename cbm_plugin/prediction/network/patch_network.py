@@ -40,16 +40,19 @@ class PatchNetwork(FrameNetwork):
 
     def next_frames(self, frames: Tensor, state: Optional[State] = None, lengths: Lengths = None,
                     state_at: Lengths = None) -> Tuple[Tensor, State]:
+        """As :meth:`FrameNetwork.next_frames`, all frames at once."""
         shape = frames.shape[:2]
         maps = self._encode(frames.flatten(0, 1)).unflatten(0, shape)
         maps, state = self.rnn(maps, state, lengths, state_at)
         return self._decode(maps.flatten(0, 1), frames.flatten(0, 1)).unflatten(0, shape), state
 
     def step(self, frame: Tensor, state: Optional[State]) -> Tuple[Tensor, State]:
+        """One frame ``(N, C, H, W)`` -> the prediction of the next one, and the state."""
         maps, state = self.rnn.step(self._encode(frame), state)
         return self._decode(maps, frame), state
 
     def observe(self, frames: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
+        """As :meth:`FrameNetwork.observe`: only the last frame is decoded."""
         maps = self._encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         maps, state = self.rnn(maps, state)
         return self._decode(maps[:, -1], frames[:, -1]), state
