@@ -24,11 +24,13 @@ READY_TO_TRAIN = $(RUN) -m cbm_plugin
 READY_TO_TEST = $(RUN) -m cbm_plugin --tests
 endif
 
-.PHONY: help env env-tests train test report clean
+.PHONY: help env env-tests train test lint coverage report clean
 
 help:
 	@echo 'make train       set up for training (minutes, the first time), then train and test CONFIG'
 	@echo 'make test        complete the set-up (compiles mmcv once, 6 to 10 minutes), then run pytest'
+	@echo 'make lint        ruff on everything, mypy on layers and overlap'
+	@echo 'make coverage    the tests, and what they executed, package by package'
 	@echo 'make env         only the set-up for training'
 	@echo 'make env-tests   only the set-up for the tests'
 	@echo 'make report      what is installed, against what was tested'
@@ -60,12 +62,23 @@ test:
 	$(READY_TO_TEST)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
+lint:
+	$(READY_TO_TEST)
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+# slower than `make test`: executed lines are counted, in every process that a test starts
+coverage:
+	$(READY_TO_TEST)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --cov --cov-report= $(ARGS)
+	$(RUN) tools/setup/coverage_by_room.py cbm_plugin
+
 report:
 	@test -x $(RUN) || { echo 'no $(RUN) yet: make env' >&2; exit 1; }
 	@$(RUN) -m cbm_plugin
 
 clean:
 	rm -rf .venv .venv.lock build dist cbm_plugin.egg-info .pytest_cache .mypy_cache .ruff_cache \
-	    .hypothesis .coverage htmlcov
+	    .hypothesis .coverage .coverage.* htmlcov
 	find cbm_plugin tests tools configs -name __pycache__ -prune -exec rm -rf {} +
 	@echo 'kept: work_dirs, data, and the compiled mmcv in $(CACHE)'
