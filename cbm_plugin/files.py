@@ -1,11 +1,16 @@
 """Files that are written whole or not at all. Of the standard library alone."""
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file by ``write(draft)``, a file beside it, and rename that: never half a file.
+
+    The draft is on the disk before it gets its name, and the name before this returns, so that a
+    machine that loses power leaves the old file or the new one. A process killed while it writes
+    leaves its draft, ``.<process>_<name>``.
 
     Args:
         path: its folder is made where it is missing; an old file stays if ``write`` raises.
@@ -15,9 +20,33 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     draft = path.with_name(f'.{os.getpid()}_{path.name}')
     try:
         write(draft)
+        _on_disk(draft)
         os.replace(draft, path)
+        with suppress(OSError):  # not every system can do it for a folder
+            _on_disk(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _on_disk(path: Path) -> None:
+    """Wait until what was written is on the disk, and not only in the system's memory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_drafts(folder: Path, suffix: str) -> None:
+    """Delete what processes left that were killed in :func:`write_whole`.
+
+    Args:
+        folder: nobody else may be writing into it.
+        suffix: of the files, such as ``'.pth'``; those of others stay.
+    """
+    for path in folder.glob(f'.*_*{suffix}'):
+        if path.name[1:].split('_')[0].isdigit():
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

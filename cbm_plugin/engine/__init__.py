@@ -1,5 +1,6 @@
 """Training that can be repeated and resumed, on MMEngine's runner."""
 from .bfloat16 import Bfloat16OptimWrapper
+from .checkpoint_hook import WholeCheckpointHook
 from .curves import CurvesHook
 from .loop import ResumableEpochLoop
 from .number_guard import NonFiniteLossHook
@@ -8,4 +9,4 @@ from .seeding import SampleIndex, SeededSampler, SeedIterationHook, derive_seed,
 
 __all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'NonFiniteLossHook', 'ResumableEpochLoop',
            'SampleFaultHook', 'SampleIndex', 'SeedIterationHook', 'SeededSampler',
-           'SurvivingSamples', 'derive_seed', 'seed_sample']
+           'SurvivingSamples', 'WholeCheckpointHook', 'derive_seed', 'seed_sample']

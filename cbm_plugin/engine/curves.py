@@ -1,5 +1,6 @@
 """The course of a training as one picture, drawn from the log files that MMEngine writes itself."""
 import json
+import math
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -10,6 +11,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..files import write_whole
 from ..registry import HOOKS
 
 Curve = List[Tuple[int, float]]
@@ -84,8 +86,7 @@ def draw_curves(work_dirs: Sequence[Union[str, Path]], out: Union[str, Path]) ->
         lengths = {run.iters_per_epoch for run in runs.values()}
         if len(lengths) == 1 and None not in lengths:
             _add_epochs(axes, lengths.pop())
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
+    write_whole(Path(out), lambda draft: figure.savefig(draft, dpi=110))
     return Path(out)
 
 
@@ -94,7 +95,8 @@ def read_history(work_dir: Union[str, Path]) -> History:
 
     MMEngine writes one log for each start, into a folder named after the time. A resumed training
     goes back to a checkpoint: what the starts before it logged from there on was thrown away with
-    the weights, and is left out.
+    the weights, and is left out. It may begin with the validation that the one before it was killed
+    in.
 
     Raises:
         ValueError: If there is no log of a training.
@@ -103,12 +105,11 @@ def read_history(work_dir: Union[str, Path]) -> History:
     val: Dict[str, Curve] = {}
     epochs: Dict[int, int] = {}
     for log in _log_files(Path(work_dir)):
-        rows = list(_positioned_rows(log))
-        begin = min((iteration for iteration, is_train, _ in rows if is_train), default=None)
-        if begin is None:
+        rows = list(_positioned_rows(log, epochs))
+        if not any(is_train or row.get('step') in epochs for _, is_train, row in rows):
             continue  # a test, or a start that ended before its first log
-        for curve in (*train.values(), *val.values()):
-            curve[:] = [point for point in curve if point[0] < begin]
+        _cut(train, min((i for i, is_train, _ in rows if is_train), default=math.inf))
+        _cut(val, min(i for i, _, _ in rows))
         for iteration, is_train, row in rows:
             if is_train and 'epoch' in row:
                 epochs[row['epoch']] = iteration
@@ -136,11 +137,18 @@ def _log_files(work_dir: Path) -> Iterator[Path]:
         yield from own or [folder / 'scalars.json']
 
 
-def _positioned_rows(log: Path) -> Iterator[Tuple[int, bool, dict]]:
+def _cut(curves: Dict[str, Curve], begin: float) -> None:
+    """Leave out what a later start did again."""
+    for curve in curves.values():
+        curve[:] = [point for point in curve if point[0] < begin]
+
+
+def _positioned_rows(log: Path, epochs: Dict[int, int]) -> Iterator[Tuple[int, bool, dict]]:
     """Rows of a log as (iteration, whether it is of training, row).
 
     Only rows of training hold their iteration. One of validation counts at the last row of training
-    before it: its own step may be an epoch, an iteration or 0, depending on the loop.
+    before it: its own step may be an epoch, an iteration or 0, depending on the loop. Where a log
+    begins with one, its step is looked up in ``epochs``, the last rows of the starts before.
     """
     iteration = 0
     for line in log.read_text().splitlines():
@@ -151,7 +159,11 @@ def _positioned_rows(log: Path) -> Iterator[Tuple[int, bool, dict]]:
         if not isinstance(row, dict):
             continue
         is_train = 'iter' in row
-        iteration = int(row['iter']) if is_train else max(iteration, int(row.get('step', 0)))
+        step = int(row.get('step', 0))
+        if is_train:
+            iteration = int(row['iter'])
+        else:
+            iteration = max(iteration, step if iteration else epochs.get(step, step))
         yield iteration, is_train, row
 
 

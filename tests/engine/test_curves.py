@@ -54,6 +54,23 @@ def test_a_resumed_run_replaces_what_was_lost_with_the_weights(tmp_path):
     assert history.val['acc/top1'] == [(10, 0.3), (20, 0.4), (30, 0.5)]
 
 
+def test_a_validation_made_again_after_a_kill_replaces_the_first(tmp_path):
+    write_log(tmp_path, '20260101_000000', [
+        train_row(10, 3.0), train_row(20, 2.0), val_row(1, 0.3), train_row(30, 9.0, 2)])
+    write_log(tmp_path, '20260101_000100', [
+        val_row(1, 0.3), train_row(30, 1.0, 2), train_row(40, 0.5, 2), val_row(2, 0.6)])
+    history = read_history(tmp_path)
+    assert history.train['loss'] == [(10, 3.0), (20, 2.0), (30, 1.0), (40, 0.5)]
+    assert history.val['acc/top1'] == [(20, 0.3), (40, 0.6)]
+
+
+def test_a_last_validation_made_up_for_by_a_start_without_training_counts(tmp_path):
+    write_log(tmp_path, '20260101_000000', [
+        train_row(10, 3.0), val_row(1, 0.3), train_row(20, 2.0, 2)])
+    write_log(tmp_path, '20260101_000100', [val_row(2, 0.6)])
+    assert read_history(tmp_path).val['acc/top1'] == [(10, 0.3), (20, 0.6)]
+
+
 def test_a_run_started_anew_in_the_same_folder_replaces_the_old_one(tmp_path):
     write_log(tmp_path, '20260101_000000', [train_row(10, 3.0), train_row(20, 2.0)])
     write_log(tmp_path, '20260102_000000', [train_row(10, 7.0)])
