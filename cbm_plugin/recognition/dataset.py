@@ -1,11 +1,11 @@
 """Lists of videos that are checked before training, and that survive a bad file during it."""
 import os
 
-import decord
 from mmaction.datasets import VideoDataset
 
 from ..engine.sample_faults import short
 from ..registry import DATASETS
+from ..video_reader import open_video
 from .checked_list import CheckedListMixin
 from .video_faults import black_video
 
@@ -27,11 +27,13 @@ class CheckedVideoDataset(CheckedListMixin, VideoDataset):
 
     Raises:
         FileNotFoundError: files are missing, with their names.
-        ValueError: a line has no label, a label is out of range, a file cannot be opened.
+        ValueError: a line has no label, a path leads out of ``data_prefix``, a label is out of
+            range, a file cannot be opened.
         RuntimeError: (when drawn) twenty videos in a row fail.
     """
 
     name_key = 'filename'
+    prefix_key = 'video'
     missing_remedy = ("Set data_prefix=dict(video=DIR) to the folder that the list's paths start "
                       'from')
 
@@ -49,12 +51,12 @@ class CheckedVideoDataset(CheckedListMixin, VideoDataset):
         return '' if os.path.isfile(video['filename']) else video['filename']
 
     def open_fault(self, video: dict) -> str:
-        """Decord must open it, and find frames."""
+        """decord must open it, and find frames."""
         try:
-            frames = len(decord.VideoReader(video['filename'], num_threads=1))
-        except Exception as error:  # decord raises RuntimeError, DECORDError, OSError, ...
+            open_video(video['filename'])
+        except ValueError as error:
             return short(error)
-        return '' if frames else 'no frames'
+        return ''
 
     def blacken(self, video: dict) -> None:
         """Show the black video."""

@@ -124,10 +124,10 @@ class VideoClipDataset(FrameSequenceDataset):
             entries += windows
             if not windows:
                 short_clips.append((clip.name, f'{clip.stop - clip.start} frames'))
+        self._report(faults, 'cannot be read' + ('' if self.test_mode else ', and are left out'))
         if self.test_mode:
             self._refuse(faults)
         self.left_out = faults + short_clips
-        self._report(faults, 'cannot be read, and are left out')
         self._report(short_clips, f'{self._too_short()}, and are left out')
         if self.min_motion and entries:
             entries = self._with_motion(entries)
@@ -207,6 +207,7 @@ class VideoClipDataset(FrameSequenceDataset):
                 unreadable.append((entry['name'], short(error)))
             progress.update(number)
         if self.test_mode:
+            self._report(unreadable, 'cannot be read')
             self._refuse(unreadable)
         left_out = self.still == 'leave_out'
         self._report(self.still_sequences,
@@ -235,12 +236,15 @@ class VideoClipDataset(FrameSequenceDataset):
         if faults:
             raise ValueError(f'{self.source}: {len(faults)} sequences to test on cannot be read: '
                              f'{_listed(faults)}. Repair them or take them off the list or out of '
-                             'the folder: a test must not depend on what happened to be readable')
+                             'the folder (the log names all of them): a test must not depend on '
+                             'what happened to be readable')
 
     def _report(self, faults: Named, fault: str) -> None:
+        """Name every one: a log is where to look up which files to repair."""
         if faults:
-            print_log(f'{self.source}: {len(faults)} sequences {fault}: {_listed(faults)}',
-                      'current', level=30)
+            names = ', '.join(f'{name} ({reason})' for name, reason in faults)
+            print_log(f'{self.source}: {len(faults)} sequences {fault}: {names}', 'current',
+                      level=30)
 
 
 def _listed(faults: Named) -> str:

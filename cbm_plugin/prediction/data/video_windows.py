@@ -1,13 +1,12 @@
 """Windows of frames from video files, each frame decoded once and brought to one size."""
-import os
 from dataclasses import dataclass
 from typing import Sequence, Tuple, Union
 
 import cv2
-import decord
 import numpy as np
 
 from ...engine.sample_faults import short
+from ...video_reader import BoundedVideoReader, declared_frames, open_video
 
 SUFFIXES = ('.avi', '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv')
 """Files that a folder is searched for."""
@@ -75,29 +74,6 @@ class FrameFormat:
         return frame.reshape(self.shape)
 
 
-def open_video(path: str) -> decord.VideoReader:
-    """A video, for one thread.
-
-    Its length is that of the packets that are there, since decord reads them all to index them,
-    not what the header says. Frames that differ in size from the first are stretched to that by
-    decord, which says nothing of it.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no video, is cut off so that it cannot be opened, or has no frames.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'the video {path} does not exist')
-    try:
-        reader = decord.VideoReader(path, num_threads=1)
-    except Exception as error:  # decord raises RuntimeError, DECORDError, OSError, ...
-        raise ValueError(f'{path} cannot be opened as a video ({short(error)}): copy it again, '
-                         'convert it, or take it away') from error
-    if len(reader) == 0:
-        raise ValueError(f'{path} has no frames: copy it again, or take it away')
-    return reader
-
-
 def count_frames(path: str) -> Tuple[int, bool]:
     """How many frames of a video are whole, and whether the file is cut off.
 
@@ -105,13 +81,11 @@ def count_frames(path: str) -> Tuple[int, bool]:
     decoders fill with grey or with what was there before: that one does not count. About 2 ms.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`open_video`; or only half a frame is left.
+        FileNotFoundError, ValueError: see :func:`~cbm_plugin.video_reader.open_video`; or only
+            half a frame is left.
     """
-    found, cut_off = len(open_video(path)), False
-    if path.lower().endswith(COUNTED):
-        capture = cv2.VideoCapture(path)
-        cut_off = capture.get(cv2.CAP_PROP_FRAME_COUNT) > found
-        capture.release()
+    found = len(open_video(path))
+    cut_off = path.lower().endswith(COUNTED) and declared_frames(path) > found
     if found - cut_off == 0:
         raise ValueError(f'{path} is cut off within its first frame: copy it again, or take it '
                          'away')
@@ -145,7 +119,7 @@ def read_frames(path: str, indices: Sequence[int], frame_format: FrameFormat) ->
     return made
 
 
-def _decode(reader: decord.VideoReader, indices: Sequence[int], path: str) -> np.ndarray:
+def _decode(reader: BoundedVideoReader, indices: Sequence[int], path: str) -> np.ndarray:
     try:
         return reader.get_batch(list(indices)).asnumpy()
     except Exception as error:

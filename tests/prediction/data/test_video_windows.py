@@ -9,9 +9,9 @@ from cbm_plugin.prediction.data.video_windows import (
     FrameFormat,
     count_frames,
     motion,
-    open_video,
     read_frames,
 )
+from cbm_plugin.video_reader import open_video
 
 from .videos import numbered_frames, numbers_of, spoil_frame, write_avi, write_numbered
 
