@@ -24,13 +24,14 @@ READY_TO_TRAIN = $(RUN) -m cbm_plugin
 READY_TO_TEST = $(RUN) -m cbm_plugin --tests
 endif
 
-.PHONY: help env env-tests train test lint coverage report clean
+.PHONY: help env env-tests train test lint coverage soak report clean
 
 help:
 	@echo 'make train       set up for training (minutes, the first time), then train and test CONFIG'
 	@echo 'make test        complete the set-up (compiles mmcv once, 6 to 10 minutes), then run pytest'
 	@echo 'make lint        ruff on everything, mypy on layers and overlap'
 	@echo 'make coverage    the tests, and what they executed, package by package'
+	@echo 'make soak        hours of faults (ARGS=--quick: minutes), and one table of what survived'
 	@echo 'make env         only the set-up for training'
 	@echo 'make env-tests   only the set-up for the tests'
 	@echo 'make report      what is installed, against what was tested'
@@ -39,7 +40,7 @@ help:
 	@echo 'Variables, as in: make train CONFIG=configs/... ARGS="--amp"'
 	@echo 'CONFIG       what to train               $(CONFIG)'
 	@echo 'WORK_DIR     where its results go        $(WORK_DIR)'
-	@echo 'ARGS         more for tools/train.py, or for pytest'
+	@echo 'ARGS         more for tools/train.py, for pytest, or for the soak (ARGS=--help)'
 	@echo 'PYTHON       makes .venv                 python3'
 	@echo 'TORCH        version or pip requirement  the tested one, requirements/tested.txt'
 	@echo 'TORCH_INDEX  package index that has it   that of pip'
@@ -72,6 +73,11 @@ coverage:
 	$(READY_TO_TEST)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --cov --cov-report= $(ARGS)
 	$(RUN) tools/setup/coverage_by_room.py cbm_plugin
+
+# a finished subject is not run again until the code changes
+soak:
+	$(READY_TO_TEST)
+	OMP_NUM_THREADS=1 $(RUN) -m tests.faults.soak $(ARGS)
 
 report:
 	@test -x $(RUN) || { echo 'no $(RUN) yet: make env' >&2; exit 1; }

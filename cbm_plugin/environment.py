@@ -144,14 +144,14 @@ def _heading(report: Report) -> None:
 
 
 def _packages(report: Report) -> None:
-    report.lines += ['', f'{"package":24}{"installed":16}{"tested":12}verdict']
+    report.lines += ['', f'{"package":24}{"installed":16}{"tested":16}verdict']
     for package in PACKAGES:
         found = installed_versions(package.distributions)
         error = _import_error(package.module)
         for name in found or package.distributions[:1]:
             verdict = _verdict(report, package, name, found.get(name), error)
             report.lines.append(f'{name:24}{found.get(name, "-"):16}'
-                                f'{report.tested.get(name, "any"):12}{verdict}')
+                                f'{report.tested.get(name, "any"):16}{verdict}')
         if {'mmcv', 'mmcv-lite'} <= found.keys():
             report.problems.append('mmcv and mmcv-lite are both installed and overwrite each other')
             report.command('uninstall', '--yes', 'mmcv', 'mmcv-lite')
@@ -287,7 +287,7 @@ def _read_a_video() -> str:
 
 
 def _devices(report: Report) -> None:
-    report.lines += ['', 'devices', f'CPU: {os.cpu_count()} cores, {_cpu_features()}']
+    report.lines += ['', 'devices', f'CPU: {os.cpu_count()} cores, {cpu_features()}']
     try:
         import torch
         cuda = torch.version.cuda
@@ -299,7 +299,8 @@ def _devices(report: Report) -> None:
     report.lines.append(f'GPU: {", ".join(names) or "none"} (torch is {kind})')
 
 
-def _cpu_features() -> str:
+def cpu_features() -> str:
+    """What of the CPU's instruction sets matters to the speed of training, in words."""
     try:
         flags = Path('/proc/cpuinfo').read_text(encoding='utf-8').split()
     except OSError:

@@ -55,6 +55,16 @@ def tested() -> dict[str, str]:
     return parse(table_path().read_text(encoding='utf-8'))
 
 
+NAMED = ('python', 'torch', 'mmengine', 'mmcv', 'mmaction2', 'mmdet', 'numpy', 'decord')
+"""What a reader asks for first."""
+
+
+def summary() -> str:
+    """The table in a line, as the README has it: ``'python 3.11, torch 2.13.0, ...'``."""
+    table = tested()
+    return ', '.join(f'{name} {table[name].lstrip("=")}' for name in NAMED)
+
+
 def release(version: str) -> list[int]:
     """``'2.13.0+cpu'`` -> ``[2, 13, 0]``. Local and pre-release parts do not count."""
     match = re.match(r'\d+(\.\d+)*', version)

@@ -1,4 +1,6 @@
 """The environment report, run in real environments that lack, break or change something."""
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cbm_plugin import versions
+from cbm_plugin.environment import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SITES = [Path(path) for path in sys.path if path.endswith('site-packages')]
@@ -121,12 +124,53 @@ def test_mmcv_lite_is_enough_except_for_the_tests_and_polygons(tmp_path):
     assert lines[-1].endswith('-m pip install --no-build-isolation mmcv==2.1.0')
 
 
-def test_an_untested_version_is_a_warning_and_no_failure(tmp_path):
+def test_untested_versions_are_warnings_and_no_failure(tmp_path):
     environment = Environment(tmp_path)
-    next(environment.site.glob('scipy-*.dist-info')).unlink()
-    status, lines = environment.add(None, '', 'scipy', '1.99.0').report()
-    assert status == 0
-    assert 'warning: scipy 1.99.0: tested with <1.16' in lines
+    others = {'scipy': '1.99.0', 'matplotlib': '3.0.0', 'torch': '2.6.0+cu124',
+              'mmengine': '0.10.4'}
+    for name, other in others.items():
+        next(environment.site.glob(f'{name}-*.dist-info')).unlink()
+        environment.add(None, '', name, other)
+    status, lines = environment.report()
+    assert (status, lines[-1]) == (0, 'ready')
+    table = versions.tested()
+    for name, other in others.items():
+        assert f'warning: {name} {other}: tested with {table[name]}' in lines
+
+
+def test_an_untested_python_is_a_warning_and_no_failure(tmp_path):
+    source = tmp_path / 'source'
+    shutil.copytree(ROOT / 'cbm_plugin', source / 'cbm_plugin')
+    (source / 'requirements').mkdir()
+    table = (ROOT / 'requirements' / 'tested.txt').read_text()
+    (source / 'requirements' / 'tested.txt').write_text(
+        table.replace('# python==', '# python==0.'))
+    run = subprocess.run([sys.executable, '-m', 'cbm_plugin'], cwd=source, text=True,
+                         capture_output=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f'tested with =={"0." + versions.tested()["python"].lstrip("=")}' in run.stdout
+
+
+def test_everything_the_report_looks_at_has_a_tested_version():
+    table = versions.tested()
+    for package in PACKAGES:
+        assert table.get(package.distributions[0]), package
+
+
+def test_a_tested_range_has_two_ends():
+    for name, specifier in versions.tested().items():
+        assert specifier.startswith('==') or ('>=' in specifier and ',<' in specifier), name
+
+
+def test_the_readme_names_the_versions_of_the_table():
+    assert versions.summary() in (ROOT / 'README.md').read_text(), (
+        f'put this into README.md: {versions.summary()}')
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/setup.md', 'docs/reliability.md'])
+def test_pages_name_no_python_but_the_tested_one(page):
+    named = set(re.findall(r'[Pp]ython ?(\d\.\d+)', (ROOT / page).read_text()))
+    assert named <= {versions.tested()['python'].lstrip('=')}
 
 
 @pytest.mark.parametrize(('version', 'specifier', 'expected'), [
