@@ -22,6 +22,7 @@ from cbm_plugin.engine.checkpoints import fitting_weights
 from cbm_plugin.engine.launch import (
     build_runner,
     closing_block,
+    explain_lost_process,
     init_cpu_process_group,
     leave_process_group,
     set_work_dir,
@@ -122,8 +123,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     # The launchers of PyTorch before 2.0 set the flag, MMEngine reads the variable.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = merge_args(load_config(args.config), args)
-    init_cpu_process_group(args.launcher)
-    with explain_user_errors(cfg):
+    init_cpu_process_group(args.launcher, cfg)
+    with explain_user_errors(cfg), explain_lost_process(cfg):
         runner = build_runner(cfg)
         runner.register_hook(FittingCheckpointHook(args.checkpoint, args.config))
         metrics = runner.test()

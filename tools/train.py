@@ -27,6 +27,7 @@ from cbm_plugin.engine.bfloat16 import SLOW_BFLOAT16, bfloat16_is_slow
 from cbm_plugin.engine.launch import (
     build_runner,
     closing_block,
+    explain_lost_process,
     init_cpu_process_group,
     leave_process_group,
     set_work_dir,
@@ -200,9 +201,9 @@ def main(argv: Optional[List[str]] = None) -> None:
     # The launchers of PyTorch before 2.0 set the flag, MMEngine reads the variable.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = merge_args(load_config(args.config), args)
-    init_cpu_process_group(args.launcher)
+    init_cpu_process_group(args.launcher, cfg)
     start = time.monotonic()
-    with explain_user_errors(cfg):
+    with explain_user_errors(cfg), explain_lost_process(cfg):
         runner = build_runner(cfg)
         runner.train()
         tested = runner.test() if cfg.get('test_after_train') else None

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, all_reduce, get_rank
+from mmengine.dist import all_gather_object, all_reduce, get_rank, is_distributed
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
@@ -200,6 +200,10 @@ def _parse_losses(parse: Callable, losses: Dict[str, Any]) -> Tuple[Tensor, Dict
     bad = (~_all_finite(values.values())).to(loss.device, torch.int32)
     all_reduce(bad, op='max')  # else one process would step, and wait for the others
     if bad:
+        if is_distributed() and loss.requires_grad:
+            # DistributedDataParallel (PyTorch 2.13) awaits gradients since the forward pass, and
+            # would else average those of the next iteration's first clip too; these are dropped
+            loss.backward()
         raise _NotFinite(values)
     return loss, logs
 

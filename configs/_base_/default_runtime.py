@@ -25,7 +25,8 @@ model_wrapper_cfg = dict(type='ClipwiseDistributedDataParallel', broadcast_buffe
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    # seconds that a process waits for another before it gives it up
+    dist_cfg=dict(backend='nccl', timeout=1800))
 
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend')]
