@@ -14,8 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, NamedTuple
 
-from .versions import satisfies
-
 
 class Fault(NamedTuple):
     """An upstream fault: its name, the upstream issue, how to find it and how to absorb it."""
@@ -129,73 +127,19 @@ def _stand_in_for_importlib_metadata() -> None:
     sys.modules['importlib_metadata'] = importlib.metadata
 
 
-# mmengine#1655: mmengine 0.10.7 calls torch.load without weights_only. From torch 2.6 on that means
-# True, which refuses MMEngine's own checkpoints: their message hub holds HistoryBuffers and numpy
-# scalars, a one-cycle schedule the function of its curve. We allow exactly these, and never load
-# with weights_only=False.
-
-HISTORY_STATISTICS = ('mean', 'min', 'max', 'current')
-ANNEALINGS = ('_annealing_cos', '_annealing_linear')
-ONE_CYCLE = 'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'
+# mmengine#1655: mmengine 0.10.7 calls torch.load without weights_only. That is unsafe before torch
+# 2.6, and from there on refuses MMEngine's own checkpoints. Those of a URL it loads through
+# torch.hub, with weights_only=False, and annotations with pickle.load. Whatever its version, it
+# gets our readers (safe_loading).
 
 
-class OneCycleName:
-    """Stands for OneCycleParamScheduler in a checkpoint, which needs no more than its name."""
+def _loads_unsafely() -> bool:
+    return _root('mmengine') is not None and _root('torch') is not None
 
 
-def restricted_getattr(owner: Any, name: str) -> Any:
-    """What ``builtins.getattr`` means in a checkpoint: one of two kinds of functions, nothing else.
-
-    Pickle writes HistoryBuffer's methods as ``getattr(HistoryBuffer, 'mean')``, and the curve of a
-    one-cycle learning rate as ``getattr(OneCycleParamScheduler, '_annealing_cos')``. With the real
-    getattr a crafted file reaches ``__globals__``, and from there rewrites any module's globals.
-
-    Raises:
-        pickle.UnpicklingError: any other object or name.
-    """
-    from pickle import UnpicklingError
-
-    from mmengine.logging import HistoryBuffer
-    if owner is HistoryBuffer and name in HISTORY_STATISTICS:
-        return getattr(HistoryBuffer, name)
-    if owner is OneCycleName and name in ANNEALINGS:
-        from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-        return getattr(OneCycleParamScheduler, name)
-    raise UnpicklingError(
-        f'this checkpoint asks for attribute {name!r} of {owner!r}; allowed are only '
-        f'{", ".join(HISTORY_STATISTICS)} of HistoryBuffer and {", ".join(ANNEALINGS)} of '
-        'OneCycleParamScheduler. MMEngine writes no such checkpoint: do not trust the file')
-
-
-def _checkpoints_are_refused() -> bool:
-    root = _root('mmengine')
-    if root is None or _root('torch') is None:
-        return False
-    import torch
-    loader = root / 'runner' / 'checkpoint.py'
-    return (satisfies(torch.__version__, '>=2.6')
-            and 'weights_only' not in loader.read_text(encoding='utf-8'))
-
-
-def _numpy_rebuilders() -> tuple[Any, Any]:
-    """The functions with which numpy's pickles rebuild an array and a scalar."""
-    import numpy as np
-    array, scalar = np.zeros(0), np.float64(0)
-    return array.__reduce__()[0], scalar.__reduce__()[0]
-
-
-def _allow_own_checkpoints() -> None:
-    import numpy as np
-    import torch
-    from mmengine.logging import HistoryBuffer
-    _reconstruct, scalar = _numpy_rebuilders()
-    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype,
-                          type(np.dtype('float64')), type(np.dtype('int64')),
-                          (OneCycleName, ONE_CYCLE), (restricted_getattr, 'builtins.getattr')]
-    # a checkpoint of numpy 1 names numpy.core, one of numpy 2 numpy._core
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(scalar, f'{module}.scalar'), (_reconstruct, f'{module}._reconstruct')]
-    torch.serialization.add_safe_globals(allowed)
+def _load_safely() -> None:
+    from .safe_loading import make_mmengine_safe
+    make_mmengine_safe()
 
 
 FAULTS = (
@@ -203,6 +147,6 @@ FAULTS = (
           _drn_is_missing, _stand_in_for_drn),
     Fault('mmaction2 imports importlib_metadata without requiring it', 'no issue known',
           _importlib_metadata_is_missing, _stand_in_for_importlib_metadata),
-    Fault('torch refuses to load the checkpoints that mmengine writes', 'mmengine#1655',
-          _checkpoints_are_refused, _allow_own_checkpoints),
+    Fault('mmengine loads checkpoints and pickles unsafely, or not at all', 'mmengine#1655',
+          _loads_unsafely, _load_safely),
 )

@@ -7,6 +7,8 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Union
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from ..safe_loading import RefusedFileError
+
 MAX_NAMED = 3
 """So many keys of each kind are named in a message; the rest are counted."""
 
@@ -44,7 +46,8 @@ def load_exactly(model: nn.Module, checkpoint: Union[str, Path], config: str = '
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint, or another model's, see :func:`fitting_weights`.
+        ValueError: it is no checkpoint, asks for more than data, or is another model's, see
+            :func:`fitting_weights`.
     """
     path = str(checkpoint)
     if '://' not in path and not os.path.isfile(path):
@@ -101,7 +104,9 @@ def likely_config(checkpoint: str, meta: Mapping, config: str) -> Optional[str]:
 def _read(path: str) -> Dict:
     try:
         loaded = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
-    except Exception as error:  # pickle, zipfile, torch and the network raise many kinds
+    except RefusedFileError:
+        raise
+    except Exception as error:  # zipfile, torch and the network raise many kinds
         reason = (str(error).strip().splitlines() or [''])[0][:200]
         raise ValueError(f'{path} cannot be read as a checkpoint ({type(error).__name__}: '
                          f'{reason})') from error

@@ -17,6 +17,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import Registry
 
+from ..safe_loading import RefusedFileError
+
 
 def fail(message: str) -> NoReturn:
     """End the program with exit code 2 and one line on stderr."""
@@ -45,9 +47,12 @@ def explain_user_errors(cfg: Config) -> Iterator[None]:
     """Turn an unknown type or option of the config, met while building from it, into one line.
 
     The message names its place in the config and near names, and the program ends with exit code 2.
+    So it does at a file that asks for more than data.
     """
     try:
         yield
+    except RefusedFileError as error:
+        fail(str(error))
     except (KeyError, TypeError) as error:
         if isinstance(error, KeyError):
             explanation = _explain_unknown_type(error, cfg)

@@ -27,6 +27,7 @@ from cbm_plugin.layers.export import compare_step, export_step, require
 from cbm_plugin.recognition import RecurrentRecognizer
 from cbm_plugin.recognition.step_export import RecognizerStep
 from cbm_plugin.registry import MODELS
+from cbm_plugin.safe_loading import RefusedFileError
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -73,6 +74,8 @@ def load_step(cfg: Config, checkpoint: str) -> RecognizerStep:
         fail(str(error))
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except RefusedFileError as error:
+        fail(str(error))
     except RuntimeError as error:
         fail(f'{checkpoint} does not fit {cfg.filename}: {textwrap.shorten(str(error), 400)}')
     return step

@@ -4,8 +4,9 @@ import warnings
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-import torch
 from torch import Tensor
+
+from cbm_plugin.safe_loading import RefusedFileError, load
 
 from .mapping import ConversionError
 
@@ -48,13 +49,9 @@ def _load(path: Path) -> Any:
     try:
         with warnings.catch_warnings():  # "encoding only works if weights_only=False": it works
             warnings.filterwarnings('ignore', 'pickle_load_args only works')
-            return torch.load(path, map_location='cpu', weights_only=True, encoding='latin1')
-    except Exception as error:  # pickle, zipfile and torch raise many kinds
+            return load(path, map_location='cpu', encoding='latin1')
+    except RefusedFileError as error:
+        raise ConversionError(str(error).replace(f'{path} ', '', 1)) from error
+    except Exception as error:  # zipfile and torch raise many kinds
         reason = ' '.join(str(error).split())
-        asked = re.search(r'GLOBAL (\S+)', reason)
-        if asked:
-            raise ConversionError(
-                f'refused: it asks for {asked[1]}, which is neither a tensor nor a plain value and '
-                'may run anything. Nothing of it was run') from error
-        reason = reason.split('WeightsUnpickler error: ')[-1].split(' Please file an issue')[0]
         raise ConversionError(f'cannot be read ({type(error).__name__}: {reason[:200]})') from error
