@@ -17,7 +17,7 @@ from .norm import (
     normalise_sequence,
 )
 from .packing import Packing, per_step
-from .recurrent import plain_batch_norm, projection
+from .recurrent import Projection, plain_batch_norm, projection
 
 
 class Bridge(nn.Module):
@@ -41,8 +41,9 @@ class Bridge(nn.Module):
         super().__init__()
         self.is_projection = unit is None
         self.stride = stride
-        self.unit = (projection(in_channels, out_channels, kernel_size, stride) if unit is None
-                     else unit(in_channels, out_channels))
+        self.unit: nn.Module = (
+            projection(in_channels, out_channels, kernel_size, stride) if unit is None
+            else unit(in_channels, out_channels))
         self.norm = build_norm(norm, out_channels)
         self.activation = check_activation(activation)
         self.statistics = check_statistics(statistics)
@@ -67,9 +68,16 @@ class Bridge(nn.Module):
         """Whether R is one projection, and its norm batch norm or none."""
         return self.is_projection and plain_batch_norm(check_norm(self.norm))
 
+    @property
+    def projection(self) -> Projection:
+        """R, where it is one projection."""
+        assert isinstance(self.unit, (nn.Linear, nn.Conv2d))  # has_fast_twin() saw to it
+        return self.unit
+
     def fast_unit(self) -> fast.Unit:
         """R, with a norm that is a constant inside."""
-        weight, bias = fold(self.norm, self.unit.weight, self.unit.bias)
+        unit = self.projection
+        weight, bias = fold(self.norm, unit.weight, unit.bias)
         return fast.Unit(weight, bias, self.stride, always_learns=True)
 
     def after_fast_unit(self, z: Tensor, packing: Packing) -> Tensor:

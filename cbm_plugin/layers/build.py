@@ -22,7 +22,7 @@ def check_options(kind: type, options: Iterable[str]) -> None:
     """
     own = next(cls for cls in kind.__mro__ if '__init__' in vars(cls) and not any(
         parameter.kind is parameter.VAR_KEYWORD
-        for parameter in signature(cls.__init__).parameters.values()))
+        for parameter in signature(vars(cls)['__init__']).parameters.values()))
     known = [name for name in signature(own).parameters if not name.endswith('_channels')]
     unknown = sorted(set(options) - set(known))
     if unknown:

@@ -1,5 +1,5 @@
 """The Context Bridge Module: one layer whose two flows train apart (section 3.1)."""
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Literal, Optional, Tuple, TypeVar, Union
 
 import torch
 from torch import Tensor, nn
@@ -7,17 +7,24 @@ from torch import Tensor, nn
 from . import fast
 from .bridge import Bridge
 from .fast import PreparedUnits, Unit, Units
+from .initialisation import Init
 from .merge import Merge
 from .norm import Norm, in_training
 from .packing import Packing, frames_of_step
 from .recurrent import FastTwin, RecurrentLayer, autocast_frames
-from .state import State
+from .state import State, tensor_of
 from .temporal_dropout import Keep, TemporalDropout
 from .units import RNN, ConvRNN
 
+Self = TypeVar('Self', bound='CBM')
+MakeBridge = Callable[[int, int], nn.Module]
+"""Another R from ``(in_channels, hidden_channels)``."""
 
-class CBM(FastTwin, RecurrentLayer):
-    """Context Bridge Module::
+
+class CBM(FastTwin):
+    """One Context Bridge Module.
+
+    ::
 
         r_t = act(norm(R x_t))                     representation flow, along depth
         s_t = sigmoid(norm(T [cut(x_t), s_{t-1}])) temporal flow, along time
@@ -59,7 +66,8 @@ class CBM(FastTwin, RecurrentLayer):
                  activation: str = 'relu', norm: Norm = 'BN', gate_norm: Norm = None,
                  merge: str = 'product', temporal_dropout: float = 0.5, stride: int = 1,
                  bridge_kernel_size: Optional[int] = None, statistics: str = 'sequence',
-                 init: object = 'near_identity', bridge: object = None,
+                 init: Init = 'near_identity',
+                 bridge: Union[MakeBridge, Literal[False], None] = None,
                  temporal: Optional[Callable[..., RecurrentLayer]] = None,
                  twin: str = 'fast') -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, twin)
@@ -69,7 +77,7 @@ class CBM(FastTwin, RecurrentLayer):
         self.bridge: Optional[Bridge] = None
         if bridge is not False:
             self.bridge = Bridge(in_channels, hidden_channels, bridge_kernel_size or kernel_size,
-                                 stride, norm, activation, statistics, bridge)  # type: ignore
+                                 stride, norm, activation, statistics, bridge)
             self.merge = Merge(merge, hidden_channels, vectors=kernel_size is None)
         self.gate_pool = nn.MaxPool2d(3, stride, padding=1) if stride > 1 else None
         self.temporal_dropout = TemporalDropout(temporal_dropout)
@@ -82,6 +90,7 @@ class CBM(FastTwin, RecurrentLayer):
         self._prepared_step = PreparedUnits()
 
     def initial_state(self, x_t: Tensor) -> State:
+        """T's zero state for one item ``x_t (N, C, ...)``."""
         return self.temporal.initial_state(x_t)
 
     def cell(self, x_t: Tensor, state: State) -> State:
@@ -89,22 +98,33 @@ class CBM(FastTwin, RecurrentLayer):
         return self.temporal.cell(x_t, state)
 
     def has_fast_twin(self) -> bool:
+        """Whether R and T both have one."""
         return self.bridge is not None and self.bridge.has_fast_twin() \
             and self.temporal.has_fast_twin()
 
+    @property
+    def flows(self) -> Tuple[Bridge, FastTwin]:
+        """R and T, where both have a fast twin."""
+        assert self.bridge is not None and isinstance(self.temporal, FastTwin)
+        return self.bridge, self.temporal
+
     def fast_inputs(self) -> List[Unit]:
         """R and the input's half of T, which see the same frames."""
-        return [self.bridge.fast_unit(), *self.temporal.fast_inputs()]
+        bridge, temporal = self.flows
+        return [bridge.fast_unit(), *temporal.fast_inputs()]
 
     def fast_state_units(self) -> List[Unit]:
-        return self.temporal.fast_state_units()
+        """T's: the bridge sees no state."""
+        return self.flows[1].fast_state_units()
 
     def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        return self.temporal.fast_states(projected, units, packing, start)
+        """T's, as :meth:`FastTwin.fast_states`."""
+        return self.flows[1].fast_states(projected, units, packing, start)
 
     def recurrence(self, frames: Tensor, packing: Packing,
                    start: Optional[State]) -> Tuple[Tensor, State]:
+        """As :meth:`RecurrentLayer.recurrence`: the merged flows, and the states of T."""
         keep = self.temporal_dropout(len(packing.batch_sizes))
         if self.runs_fast(packing):
             return self._fast(frames, packing, start, keep)
@@ -122,19 +142,20 @@ class CBM(FastTwin, RecurrentLayer):
         self._check_channels(x_t.shape[1], x_t)
         frames = autocast_frames(frames_of_step(x_t))
         (joined,), (state_unit,) = self._prepared_step.get(self, self._step_units, frames)
-        if state is not None:
-            state = state.to(frames.dtype)
-        return fast.cbm_step(frames, state, joined, state_unit, self.bridge.activation)
+        past = None if state is None else tensor_of(state).to(frames.dtype)
+        return fast.cbm_step(frames, past, joined, state_unit, self.flows[0].activation)
 
     def _streams(self) -> bool:
         """Whether a step is the short one: inference, and the paper's layer without a stride."""
-        return (not torch.is_grad_enabled() and not self.training and self.twin == 'fast'
-                and type(self.temporal) in (RNN, ConvRNN)
-                and self.temporal.activation == 'sigmoid' and self.has_fast_twin()
-                and in_training(self.bridge.norm) is None
-                and in_training(self.temporal.norm) is None and self.merge.kind == 'product'
-                and self.bridge.unit.weight.shape == self.temporal.input_unit.weight.shape
-                and self.bridge.stride == 1)
+        if torch.is_grad_enabled() or self.training or self.twin != 'fast' \
+                or not self.has_fast_twin():
+            return False
+        bridge, temporal = self.flows
+        return (isinstance(temporal, RNN) and type(temporal) in (RNN, ConvRNN)
+                and temporal.activation == 'sigmoid' and in_training(bridge.norm) is None
+                and in_training(temporal.norm) is None and self.merge.kind == 'product'
+                and bridge.projection.weight.shape == temporal.input_unit.weight.shape
+                and bridge.stride == 1)
 
     def _step_units(self) -> Units:
         bridge, temporal = self.fast_inputs()
@@ -144,12 +165,14 @@ class CBM(FastTwin, RecurrentLayer):
               keep: Keep) -> Tuple[Tensor, State]:
         (z, *projected), units = self.project(frames, packing, keep)
         states = self.fast_states(projected, units, packing, start)
-        gate = self._pooled(self.temporal.output(states))
+        bridge, temporal = self.flows
+        gate = self._pooled(temporal.output(states))
         if self.merge.kind == 'product':
-            return self.bridge.gated(z, gate, packing), states
-        return self.merge(self.bridge.after_fast_unit(z, packing), gate), states
+            return bridge.gated(z, gate, packing), states
+        return self.merge(bridge.after_fast_unit(z, packing), gate), states
 
-    def train(self, mode: bool = True) -> 'CBM':
+    def train(self: Self, mode: bool = True) -> Self:
+        """As :meth:`RecurrentLayer.train`."""
         self._prepared_step.clear()
         return super().train(mode)
 

@@ -1,5 +1,5 @@
 """A deep stack of recurrent layers, with shortcuts and pooling between them."""
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ from .sequence import Lengths, check_lengths
 from .state import State, shapes
 
 Span = Union[Tuple[int, int], Tuple[int, int, int]]
-RunLayer = Callable[[nn.Module, Tensor, Optional[State]], Tuple[Tensor, State]]
+RunLayer = Callable[[Any, Tensor, Optional[State]], Tuple[Tensor, State]]
 """One layer on packed frames, from its state: the frames it makes of them, and its new state."""
 
 
@@ -103,7 +103,8 @@ class DeepRNN(nn.Module):
         if x.ndim < 3:
             raise ValueError(f'DeepRNN expects (N, T, C, H, W) or (N, T, C), got the shape '
                              f'{tuple(x.shape)}')
-        packing = Packing(*x.shape[:2], check_lengths(x, lengths))
+        batch, steps = x.shape[:2]
+        packing = Packing(batch, steps, check_lengths(x, lengths))
         frames, new_state = self._run_packed(packing.pack(x), packing, state, state_at)
         return packing.unpack(frames), new_state
 

@@ -47,6 +47,7 @@ class StepModule(nn.Module):
         self.like = like
 
     def forward(self, x_t: Tensor, *states: Tensor) -> Tuple[Tensor, ...]:
+        """One step; see the class."""
         y_t, state = self.module.step(x_t, unflatten_state(states, self.like))
         return (y_t, *flatten_state(state))
 
@@ -145,7 +146,7 @@ def _exportable(module: nn.Module) -> nn.Module:
     module = copy.deepcopy(module).eval().cpu()
     for layer in module.modules():
         if isinstance(layer, RecurrentLayer):
-            layer.twin = 'naive'  # type: ignore  # a loop of plain operators
+            layer.twin = 'naive'  # a loop of plain operators
     return module
 
 

@@ -4,15 +4,19 @@ A change of the state reaches the state ``k`` frames later multiplied by ``k`` J
 recurrence. A gate that starts with small weights works on the flat of nothing: PyTorch's default
 leaves .0003 of a change after four frames. :func:`state_survival` measures it.
 """
-from typing import Callable, Dict
+from typing import Any, Callable, Dict, Union
 
 import torch
 from torch import Tensor, nn
 
+from .recurrent import Projection, RecurrentLayer, bias_of
 from .state import State, map_state
 
+Init = Union[str, Dict[str, Any]]
+"""A key of :data:`INITIALISATIONS`, or a dict with one as ``type`` and its arguments."""
 
-def xavier(input_unit: nn.Module, state_unit: nn.Module, gain: float = 3.0) -> None:
+
+def xavier(input_unit: Projection, state_unit: Projection, gain: float = 3.0) -> None:
     """Xavier's uniform bounds times ``gain`` on both halves of T, biases zero.
 
     Gain 3 is the authors' (section 4.1, implementation); .0005 to .002 of a change is left after
@@ -24,7 +28,7 @@ def xavier(input_unit: nn.Module, state_unit: nn.Module, gain: float = 3.0) -> N
         nn.init.zeros_(input_unit.bias)
 
 
-def near_identity(input_unit: nn.Module, state_unit: nn.Module, scale: float = 4.0,
+def near_identity(input_unit: Projection, state_unit: Projection, scale: float = 4.0,
                   bias: float = -2.0, gain: float = 1.0) -> None:
     """State weights near ``scale`` times the identity: the gate starts as a latch.
 
@@ -38,10 +42,10 @@ def near_identity(input_unit: nn.Module, state_unit: nn.Module, scale: float = 4
         centre = tuple(size // 2 for size in state_unit.weight.shape[2:])
         for channel in range(state_unit.weight.shape[0]):
             state_unit.weight[(channel, channel) + centre] += scale
-    nn.init.constant_(input_unit.bias, bias)
+    nn.init.constant_(bias_of(input_unit), bias)
 
 
-def default(input_unit: nn.Module, state_unit: nn.Module) -> None:
+def default(input_unit: Projection, state_unit: Projection) -> None:
     """PyTorch's own: for comparison, since it forgets within a few frames."""
 
 
@@ -49,16 +53,22 @@ INITIALISATIONS: Dict[str, Callable[..., None]] = {
     'xavier': xavier, 'near_identity': near_identity, 'default': default}
 
 
-def initialise_recurrence(init: object, input_unit: nn.Module, state_unit: nn.Module) -> None:
+PLAIN_XAVIER: Init = dict(type='xavier', gain=1.0)
+"""The usual one."""
+
+
+def initialise_recurrence(init: Init, input_unit: Projection, state_unit: Projection) -> None:
     """Initialise the two halves of a recurrent unit by name or config.
 
     Args:
         init: a key of :data:`INITIALISATIONS`, or a dict with one as ``type`` and its arguments.
+        input_unit: sees the input.
+        state_unit: sees the state.
 
     Raises:
         ValueError: there is no such initialisation.
     """
-    options = dict(type=init) if isinstance(init, str) else dict(init)  # type: ignore[call-overload]
+    options: Dict[str, Any] = dict(type=init) if isinstance(init, str) else dict(init)
     kind = options.pop('type')
     if kind not in INITIALISATIONS:
         raise ValueError(f"initialisation '{kind}' is unknown: use one of "
@@ -67,7 +77,7 @@ def initialise_recurrence(init: object, input_unit: nn.Module, state_unit: nn.Mo
 
 
 @torch.no_grad()
-def state_survival(layer: nn.Module, x: Tensor, size: float = 1e-3) -> Tensor:
+def state_survival(layer: RecurrentLayer, x: Tensor, size: float = 1e-3) -> Tensor:
     """What is left of a small change of the initial state after 1, 2, ... T items.
 
     Args:

@@ -40,4 +40,5 @@ class Merge(nn.Module):
         return self.mix(torch.cat([r, s], dim=1))
 
     def extra_repr(self) -> str:
+        """The kind, within ``repr()``."""
         return self.kind

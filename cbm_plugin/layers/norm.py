@@ -1,6 +1,6 @@
 """Normalisation of packed frames: padding is not among them, so every norm is exact as it is."""
 import math
-from typing import Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,10 @@ class FrameBatchNorm(_BatchNorm):
             raise ValueError(f'expected (M, C, ...), got the shape {tuple(x.shape)}')
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(M, C, ...)`` -> the same shape."""
         if self.training and x.numel() == x.shape[1]:
-            return x * 0 + self.bias.view(-1, *[1] * (x.ndim - 2))
+            zeros = x * 0
+            return zeros if self.bias is None else zeros + self.bias.view(-1, *[1] * (x.ndim - 2))
         return super().forward(x)
 
 
@@ -44,7 +46,7 @@ def build_norm(norm: Norm, channels: int) -> Optional[nn.Module]:
     """
     if norm is None:
         return None
-    options = dict(type=norm) if isinstance(norm, str) else dict(norm)
+    options: Dict[str, Any] = dict(type=norm) if isinstance(norm, str) else dict(norm)
     kind = options.pop('type')
     if kind == 'BN':
         return FrameBatchNorm(channels, **options)
@@ -61,7 +63,8 @@ def normalise(norm: Optional[nn.Module], x: Tensor) -> Tensor:
     Raises:
         TypeError: something replaced our batch norm by a synchronised one.
     """
-    return x if norm is None else check_norm(norm)(x)
+    norm = check_norm(norm)
+    return x if norm is None else norm(x)
 
 
 def check_norm(norm: Optional[nn.Module]) -> Optional[nn.Module]:
@@ -83,6 +86,9 @@ def normalise_sequence(norm: Optional[nn.Module], frames: Tensor, packing: Packi
     """``norm`` on packed ``frames (M, C, ...)``.
 
     Args:
+        norm: any, or None.
+        frames: packed.
+        packing: where each row stands.
         statistics: ``'sequence'`` takes batch statistics over all frames at once; ``'step'`` over
             one time step after another, as in the authors' code (and updates the running ones T
             times). They differ in training with batch norm only.
@@ -99,9 +105,16 @@ def by_step(norm: Optional[nn.Module], statistics: str) -> bool:
     return statistics == 'step' and isinstance(norm, _BatchNorm) and norm.training
 
 
-def in_training(norm: Optional[nn.Module]) -> Optional[nn.Module]:
-    """``norm`` where it takes batch statistics; None where it is a constant, or none."""
-    if norm is not None and (norm.training or getattr(norm, 'running_mean', None) is None):
+def batch_norm(norm: Optional[nn.Module]) -> Optional[_BatchNorm]:
+    """``norm`` as the fast twins know it: batch norm, or None."""
+    assert norm is None or isinstance(norm, _BatchNorm)  # has_fast_twin() saw to it
+    return norm
+
+
+def in_training(norm: Optional[nn.Module]) -> Optional[_BatchNorm]:
+    """A batch norm where it takes batch statistics; None where it is a constant, or none."""
+    norm = batch_norm(norm)
+    if norm is not None and (norm.training or norm.running_mean is None):
         return norm
     return None
 
@@ -115,7 +128,8 @@ def fold(norm: Optional[nn.Module], weight: Tensor,
         weight: ``(out, in, ...)``.
         bias: ``(out,)``; None: another unit, whose output is added to this one's, has it.
     """
-    if norm is None or in_training(norm) is not None:
+    norm = batch_norm(norm)
+    if norm is None or norm.training or norm.running_mean is None or norm.running_var is None:
         return weight, bias
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     if bias is not None:
@@ -131,7 +145,8 @@ def check_statistics(statistics: str) -> str:
     return statistics
 
 
-ACTIVATIONS = {'relu': F.relu, 'tanh': torch.tanh, 'sigmoid': torch.sigmoid}
+ACTIVATIONS: Dict[str, Callable[[Tensor], Tensor]] = {
+    'relu': F.relu, 'tanh': torch.tanh, 'sigmoid': torch.sigmoid}
 
 
 def check_activation(name: str) -> str:

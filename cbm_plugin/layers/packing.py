@@ -84,9 +84,10 @@ class Packing:
 
     def sort(self, state: State) -> State:
         """Rows ``(N, ...)`` in the batch's order -> longest sequence first."""
-        if self.order is None:
+        order = self.order
+        if order is None:
             return state
-        return map_state(lambda leaf: leaf.index_select(0, self.order.to(leaf.device)), state)
+        return map_state(lambda leaf: leaf.index_select(0, order.to(leaf.device)), state)
 
     def previous(self, rows: Tensor) -> Tensor:
         """Of what stands in packed rows, what each row but the first step's sees as its past."""
@@ -105,10 +106,12 @@ class Packing:
         Returns:
             ``(N, ...)`` or ``(N, Q, ...)``.
         """
-        if at is None:
-            if self.rectangular:
-                return map_state(lambda leaf: leaf[-self.batch:], history)
-            at = self.lengths
+        if at is None and self.rectangular:
+            return map_state(lambda leaf: leaf[-self.batch:], history)
+        return self._pick(initial, history, self.lengths if at is None else at)
+
+    def _pick(self, initial: State, history: State, at: Optional[Tensor]) -> State:
+        assert at is not None  # a ragged batch has lengths
         rank = torch.arange(self.batch)
         if self.order is not None:
             rank = torch.empty_like(rank).index_copy(0, self.order, rank)

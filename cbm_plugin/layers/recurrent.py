@@ -1,7 +1,7 @@
 """The one interface of everything that recurs, and what all of it has in common."""
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import List, Optional, Tuple, Union
+from typing import List, Optional, Tuple, TypeVar, Union
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +11,27 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .fast import PreparedUnits, Unit, project
 from .packing import Packed, Packing, frames_of_step, one_step
 from .sequence import Lengths, check_lengths, check_state_at
-from .state import State, map_state, shapes
+from .state import State, map_state, shapes, tensor_of
 from .temporal_dropout import Keep, kept_spans
 
 TWINS = ('fast', 'naive')
 
+Projection = Union[nn.Linear, nn.Conv2d]
+"""A unit of vectors, or of maps."""
+
+Self = TypeVar('Self', bound='RecurrentLayer')
+
 
 def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], stride: int = 1,
-               bias: bool = True) -> nn.Module:
+               bias: bool = True) -> Projection:
     """A convolution that keeps the map's size (over ``stride``), or a linear map of vectors.
 
     Args:
+        in_channels: C of the input.
+        out_channels: C of the output.
         kernel_size: odd, or None for vectors.
+        stride: of the convolution. Default 1.
+        bias: the unit has one. Default True.
 
     Raises:
         ValueError: an even kernel has no centre; vectors have no stride.
@@ -38,6 +47,12 @@ def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], 
     return kind(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=bias)
 
 
+def bias_of(unit: Projection) -> Tensor:
+    """The bias of a unit that was built with one."""
+    assert unit.bias is not None
+    return unit.bias
+
+
 class StridedPointwise(nn.Conv2d):
     """A 1x1 convolution with a stride, as one without on the pixels that it sees.
 
@@ -46,48 +61,9 @@ class StridedPointwise(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(M, C, H, W)`` -> ``(M, out_channels, H / stride, W / stride)``, rounded up."""
         rows, columns = self.stride
         return F.conv2d(x[..., ::rows, ::columns], self.weight, self.bias)
-
-
-class FastTwin(ABC):
-    """What a :class:`RecurrentLayer` adds in order to have a fast twin."""
-
-    _prepared: PreparedUnits
-
-    @abstractmethod
-    def has_fast_twin(self) -> bool:
-        """Whether the fast twin knows this layer's options; the naive one runs otherwise."""
-
-    @abstractmethod
-    def fast_inputs(self) -> List[Unit]:
-        """The units that see the input alone: they run over all frames at once."""
-
-    @abstractmethod
-    def fast_state_units(self) -> List[Unit]:
-        """The units that see the state."""
-
-    @abstractmethod
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
-        """The states ``(M, ...)`` after each item.
-
-        Args:
-            projected: what :meth:`fast_inputs` gave.
-            units: :meth:`fast_state_units`.
-            packing, start: see :meth:`RecurrentLayer.recurrence`.
-        """
-
-    def project(self, frames: Tensor, packing: Packing,
-                keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
-        """What :meth:`fast_inputs` give for all frames, and the units of the state."""
-        frames = autocast_frames(frames)
-        inputs, state_units = self._prepared.get(
-            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
-        spans = kept_spans(packing, keep)
-        if spans is not None:
-            inputs = [unit if unit.always_learns else unit._replace(spans=spans) for unit in inputs]
-        return list(project(frames, inputs)), state_units
 
 
 class RecurrentLayer(nn.Module, ABC):
@@ -144,15 +120,18 @@ class RecurrentLayer(nn.Module, ABC):
 
     def output(self, states: State) -> Tensor:
         """The layer's output, out of its state."""
-        return states  # type: ignore[return-value]
+        return tensor_of(states)
 
     def has_fast_twin(self) -> bool:
         """Whether this is a :class:`FastTwin` whose options its fast twin knows."""
         return False
 
     def runs_fast(self, packing: Packing) -> bool:
-        """Whether the fast twin runs: not for one item, if gradients are wanted, since it gains by
-        seeing many at once, and one step of plain autograd is cheaper than its own."""
+        """Whether the fast twin runs.
+
+        It does not for one item if gradients are wanted: it gains by seeing many at once, and one
+        step of plain autograd is cheaper than its own.
+        """
         return (self.twin == 'fast' and self.has_fast_twin()
                 and not (packing.steps == 1 and torch.is_grad_enabled()))
 
@@ -184,7 +163,8 @@ class RecurrentLayer(nn.Module, ABC):
             y, new_state = self._run(frames, packing, state, state_at)
             return Packed(y, packing), new_state
         self._check_input(x)
-        packing = Packing(*x.shape[:2], check_lengths(x, lengths))
+        batch, steps = x.shape[:2]
+        packing = Packing(batch, steps, check_lengths(x, lengths))
         y, new_state = self._run(packing.pack(x), packing, state, state_at)
         return packing.unpack(y), new_state
 
@@ -218,12 +198,15 @@ class RecurrentLayer(nn.Module, ABC):
 
     def states(self, frames: Tensor, packing: Packing, start: Optional[State],
                keep: Keep = None) -> State:
-        """The states after each item; at steps that are not in ``keep`` the input gets no gradient.
+        """The states after each item.
+
+        Args:
+            frames: ``(M, C, ...)``, packed.
+            packing: where each row stands.
+            start: the initial state, longest sequence first, or None for zeros.
+            keep: at steps that it leaves out the input gets no gradient.
         """
-        if not self.runs_fast(packing):
-            return self.naive_states(frames, packing, start, keep)
-        projected, units = self.project(frames, packing, keep)
-        return self.fast_states(projected, units, packing, start)
+        return self.naive_states(frames, packing, start, keep)
 
     def naive_states(self, frames: Tensor, packing: Packing, start: Optional[State],
                      keep: Keep = None) -> State:
@@ -262,12 +245,61 @@ class RecurrentLayer(nn.Module, ABC):
                              'and map size, or None')
         return map_state(lambda leaf, zero: leaf.to(zero), state, zeros)
 
-    def train(self, mode: bool = True) -> 'RecurrentLayer':
+    def train(self: Self, mode: bool = True) -> Self:
+        """As :meth:`torch.nn.Module.train`; what was prepared for inference is made anew."""
         self._prepared.clear()
         return super().train(mode)
 
     def extra_repr(self) -> str:
+        """Channels and twin, within ``repr()``."""
         return f'{self.in_channels}, {self.hidden_channels}, twin={self.twin!r}'
+
+
+class FastTwin(RecurrentLayer):
+    """A :class:`RecurrentLayer` with a fast twin."""
+
+    @abstractmethod
+    def has_fast_twin(self) -> bool:
+        """Whether the fast twin knows this layer's options; the naive one runs otherwise."""
+
+    @abstractmethod
+    def fast_inputs(self) -> List[Unit]:
+        """The units that see the input alone: they run over all frames at once."""
+
+    @abstractmethod
+    def fast_state_units(self) -> List[Unit]:
+        """The units that see the state."""
+
+    @abstractmethod
+    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
+                    start: Optional[State]) -> State:
+        """The states ``(M, ...)`` after each item.
+
+        Args:
+            projected: what :meth:`fast_inputs` gave.
+            units: :meth:`fast_state_units`.
+            packing: where each row stands.
+            start: the initial state, longest sequence first, or None for zeros.
+        """
+
+    def project(self, frames: Tensor, packing: Packing,
+                keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
+        """What :meth:`fast_inputs` give for all frames, and the units of the state."""
+        frames = autocast_frames(frames)
+        inputs, state_units = self._prepared.get(
+            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
+        spans = kept_spans(packing, keep)
+        if spans is not None:
+            inputs = [unit if unit.always_learns else unit._replace(spans=spans) for unit in inputs]
+        return list(project(frames, inputs)), state_units
+
+    def states(self, frames: Tensor, packing: Packing, start: Optional[State],
+               keep: Keep = None) -> State:
+        """As :meth:`RecurrentLayer.states`, by the fast twin where it runs."""
+        if not self.runs_fast(packing):
+            return self.naive_states(frames, packing, start, keep)
+        projected, units = self.project(frames, packing, keep)
+        return self.fast_states(projected, units, packing, start)
 
 
 def autocast_frames(frames: Tensor) -> Tensor:
@@ -281,4 +313,4 @@ def autocast_frames(frames: Tensor) -> Tensor:
 
 def plain_batch_norm(norm: Optional[nn.Module]) -> bool:
     """Whether a norm is one that the fast twins know: none, or batch norm with its parameters."""
-    return norm is None or (isinstance(norm, _BatchNorm) and norm.affine)
+    return norm is None or (isinstance(norm, _BatchNorm) and norm.affine and norm.bias is not None)

@@ -20,6 +20,25 @@ def detach_state(state: State) -> State:
     return map_state(Tensor.detach, state)
 
 
+def tensor_of(state: State) -> Tensor:
+    """A state that is one tensor, as such.
+
+    Raises:
+        TypeError: it is a tuple.
+    """
+    if not isinstance(state, Tensor):
+        raise TypeError(f'a state of one tensor is expected here, got {shapes(state)}: a layer '
+                        'whose state is a tuple supplies output(states), which says what it gives '
+                        'out')
+    return state
+
+
+def pair_of(state: State) -> Tuple[Tensor, Tensor]:
+    """A state ``(h, c)`` of two tensors, as such."""
+    h, c = state
+    return tensor_of(h), tensor_of(c)
+
+
 def shapes(state: object) -> object:
     """The shapes of a state's tensors, in its structure."""
     if isinstance(state, torch.Tensor):

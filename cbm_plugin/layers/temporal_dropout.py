@@ -55,4 +55,5 @@ class TemporalDropout(nn.Module):
         return draw_kept_steps(steps, self.p, self.training)
 
     def extra_repr(self) -> str:
+        """The probability, within ``repr()``."""
         return f'p={self.p}'

@@ -2,14 +2,14 @@
 
 Each is a ``cell`` of a few lines, to be read, and its fast twin of :mod:`~cbm_plugin.layers.fast`.
 """
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import fast
 from .fast import Unit
-from .initialisation import initialise_recurrence
+from .initialisation import PLAIN_XAVIER, Init, initialise_recurrence
 from .norm import (
     ACTIVATIONS,
     Norm,
@@ -21,20 +21,27 @@ from .norm import (
     normalise,
 )
 from .packing import Packing
-from .recurrent import FastTwin, RecurrentLayer, plain_batch_norm, projection
-from .state import State
+from .recurrent import FastTwin, Projection, bias_of, plain_batch_norm, projection
+from .state import State, pair_of, tensor_of
 
 
-class _OneNorm(FastTwin, RecurrentLayer):
+class _OneNorm(FastTwin):
     """A unit with one norm, on ``W x_t + U h_{t-1}`` as a whole."""
 
+    input_unit: Projection
+    state_unit: Projection
+    norm: Optional[nn.Module]
+
     def has_fast_twin(self) -> bool:
+        """Whether the norm is batch norm or none."""
         return plain_batch_norm(check_norm(self.norm))
 
     def fast_inputs(self) -> List[Unit]:
+        """W, with a norm that is a constant inside."""
         return [Unit(*fold(self.norm, self.input_unit.weight, self.input_unit.bias))]
 
     def fast_state_units(self) -> List[Unit]:
+        """U, likewise."""
         return [Unit(*fold(self.norm, self.state_unit.weight))]
 
 
@@ -56,7 +63,7 @@ class RNN(_OneNorm):
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
                  activation: str = 'tanh', norm: Norm = None,
-                 init: object = dict(type='xavier', gain=1.0), twin: str = 'fast') -> None:
+                 init: Init = PLAIN_XAVIER, twin: str = 'fast') -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, hidden_channels, kernel_size)
         self.state_unit = projection(hidden_channels, hidden_channels, kernel_size, bias=False)
@@ -65,13 +72,16 @@ class RNN(_OneNorm):
         initialise_recurrence(init, self.input_unit, self.state_unit)
 
     def cell(self, x_t: Tensor, state: State) -> State:
+        """One item: see the class."""
         pre = normalise(self.norm, self.input_unit(x_t) + self.state_unit(state))
         return ACTIVATIONS[self.activation](pre)
 
     def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        return fast.rnn(*projected, *units, start, packing, self.activation,
-                        in_training(self.norm))
+        """The states ``(M, C, ...)`` after each item, by the fast twin."""
+        (u,), (unit,) = projected, units
+        h0 = None if start is None else tensor_of(start)
+        return fast.rnn(u, unit, h0, packing, self.activation, in_training(self.norm))
 
 
 class LSTM(_OneNorm):
@@ -93,31 +103,36 @@ class LSTM(_OneNorm):
         self.input_unit = projection(in_channels, 4 * hidden_channels, kernel_size)
         self.state_unit = projection(hidden_channels, 4 * hidden_channels, kernel_size, bias=False)
         self.norm = build_norm(norm, 4 * hidden_channels)
-        initialise_recurrence(dict(type='xavier', gain=1.0), self.input_unit, self.state_unit)
+        initialise_recurrence(PLAIN_XAVIER, self.input_unit, self.state_unit)
         with torch.no_grad():
-            self.input_unit.bias[hidden_channels:2 * hidden_channels] = 1.0
+            bias_of(self.input_unit)[hidden_channels:2 * hidden_channels] = 1.0
 
     def initial_state(self, x_t: Tensor) -> State:
         """Zeros; the cell adds up small changes, so it is never kept in half precision."""
-        h = super().initial_state(x_t)
+        h = tensor_of(super().initial_state(x_t))
         return h, h.to(torch.promote_types(h.dtype, torch.float32))
 
     def cell(self, x_t: Tensor, state: State) -> State:
-        h, c = state
+        """One item: ``x_t`` and ``(h, c)`` before it -> ``(h, c)`` after it."""
+        h, c = pair_of(state)
         gates = normalise(self.norm, self.input_unit(x_t) + self.state_unit(h))
         i, f, o, g = gates.chunk(4, dim=1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
     def output(self, states: State) -> Tensor:
-        return states[0]
+        """``h``."""
+        return pair_of(states)[0]
 
     def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        return fast.lstm(*projected, *units, start, packing, in_training(self.norm))
+        """Outputs and cells ``(M, C, ...)`` after each item, by the fast twin."""
+        (u,), (unit,) = projected, units
+        pair = None if start is None else pair_of(start)
+        return fast.lstm(u, unit, pair, packing, in_training(self.norm))
 
 
-class GRU(FastTwin, RecurrentLayer):
+class GRU(FastTwin):
     """Gated recurrent unit on vectors ``(N, T, C)``; the reset gate acts before the state weights.
 
     ``z, r = sigmoid(.)``, ``h~ = tanh(W x + U (r h))``, ``h = (1 - z) h + z h~``. The update gate's
@@ -139,12 +154,13 @@ class GRU(FastTwin, RecurrentLayer):
         self.gate_norm = build_norm(norm, 2 * hidden_channels)
         self.norm = build_norm(norm, hidden_channels)
         for unit in (self.state_unit, self.gate_unit):
-            initialise_recurrence(dict(type='xavier', gain=1.0), self.input_unit, unit)
+            initialise_recurrence(PLAIN_XAVIER, self.input_unit, unit)
         with torch.no_grad():
-            self.input_unit.bias[:hidden_channels] = -1.0
+            bias_of(self.input_unit)[:hidden_channels] = -1.0
 
     def cell(self, x_t: Tensor, state: State) -> State:
-        h, width = state, self.hidden_channels
+        """One item: see the class."""
+        h, width = tensor_of(state), self.hidden_channels
         u_t = self.input_unit(x_t)
         gates = normalise(self.gate_norm, u_t[:, :2 * width] + self.gate_unit(h))
         z, r = torch.sigmoid(gates).chunk(2, dim=1)
@@ -152,20 +168,26 @@ class GRU(FastTwin, RecurrentLayer):
         return (1 - z) * h + z * torch.tanh(candidate)
 
     def has_fast_twin(self) -> bool:
+        """Whether the norms are batch norms or none."""
         return plain_batch_norm(check_norm(self.norm))
 
     def fast_inputs(self) -> List[Unit]:
-        weight, bias, width = self.input_unit.weight, self.input_unit.bias, self.hidden_channels
+        """W of the gates and of the candidate, with norms that are constants inside."""
+        weight, bias, width = self.input_unit.weight, bias_of(self.input_unit), self.hidden_channels
         return [Unit(*fold(self.gate_norm, weight[:2 * width], bias[:2 * width])),
                 Unit(*fold(self.norm, weight[2 * width:], bias[2 * width:]))]
 
     def fast_state_units(self) -> List[Unit]:
+        """U of the gates and of the candidate, likewise."""
         return [Unit(*fold(self.gate_norm, self.gate_unit.weight)),
                 Unit(*fold(self.norm, self.state_unit.weight))]
 
     def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
                     start: Optional[State]) -> State:
-        return fast.gru(*projected, *units, start, packing, in_training(self.gate_norm),
+        """The states ``(M, C, ...)`` after each item, by the fast twin."""
+        (u_gates, u), (gate_unit, unit) = projected, units
+        h0 = None if start is None else tensor_of(start)
+        return fast.gru(u_gates, u, gate_unit, unit, h0, packing, in_training(self.gate_norm),
                         in_training(self.norm))
 
 
@@ -173,21 +195,21 @@ class ConvRNN(RNN):
     """:class:`RNN` on maps ``(N, T, C, H, W)``, with 3x3 kernels by default."""
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3,
-                 **options: object) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size, **options)  # type: ignore
+                 **options: Any) -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, **options)
 
 
 class ConvLSTM(LSTM):
     """:class:`LSTM` on maps ``(N, T, C, H, W)``, with 3x3 kernels by default."""
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3,
-                 **options: object) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size, **options)  # type: ignore
+                 **options: Any) -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, **options)
 
 
 class ConvGRU(GRU):
     """:class:`GRU` on maps ``(N, T, C, H, W)``, with 3x3 kernels by default."""
 
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3,
-                 **options: object) -> None:
-        super().__init__(in_channels, hidden_channels, kernel_size, **options)  # type: ignore
+                 **options: Any) -> None:
+        super().__init__(in_channels, hidden_channels, kernel_size, **options)

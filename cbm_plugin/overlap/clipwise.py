@@ -9,7 +9,7 @@ so that with K = 1 it is the ordinary loss, and a coherence weight means the sam
 model supplies a forward pass over one clip; positions may be frames or vertices.
 """
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Protocol, Sequence
 
@@ -22,7 +22,8 @@ from .coherence import CoherenceSettings, overlap_distance
 from .plan import ClipPlan, check_same_number_of_clips
 
 
-class BatchClip(NamedTuple):
+@dataclass(frozen=True)
+class BatchClip:
     """Clip number ``index`` of every sequence of a batch.
 
     Args:
@@ -55,7 +56,8 @@ class ClipOutput(NamedTuple):
 class ForwardClip(Protocol):
     """The forward pass over one clip, from a state or from zero."""
 
-    def __call__(self, clip: BatchClip, state: Optional[State]) -> ClipOutput: ...
+    def __call__(self, clip: BatchClip, state: Optional[State]) -> ClipOutput:
+        """The losses of ``clip``, and its state at the end or at ``clip.state_at``."""
 
 
 @dataclass
@@ -150,7 +152,7 @@ def train_clips(model: Any, plans: Sequence[ClipPlan], forward_clip: ForwardClip
         optim_wrapper._inner_count = count  # each backward adds 1: the batch is one, not K
         handover = states.handover(clip)
         if handover is not None:
-            clip = clip._replace(state_at=handover.state_at)
+            clip = replace(clip, state_at=handover.state_at)
         with optim_wrapper.optim_context(model), _no_sync(model, last):
             output = forward_clip(clip, states.take(clip))
             task, log = parse_losses(output.losses)

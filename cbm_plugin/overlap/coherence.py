@@ -63,9 +63,11 @@ def overlap_distance(previous: Tensor, previous_start: Tensor, previous_length: 
 
     Args:
         previous: ``(N, T', ..., K)`` distributions of the earlier clip; it gets no gradient.
-        previous_start, previous_length: ``(N,)`` absolute start, and length, of each clip.
+        previous_start: ``(N,)`` absolute position of each earlier clip's first item.
+        previous_length: ``(N,)`` number of its items.
         current: ``(N, T, ..., K)`` of the later clip.
-        start, length: ``(N,)``, likewise.
+        start: ``(N,)`` absolute position of each later clip's first item.
+        length: ``(N,)`` number of its items.
         distance: a key of :data:`DISTANCES`.
 
     Returns:

@@ -1,5 +1,5 @@
 """Switching the overlap scheme on."""
-from typing import Optional
+from typing import Any, Optional
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -70,5 +70,6 @@ class CoherenceHook(Hook):
         return min(1.0, epochs / self.warmup_epochs)
 
 
-def _unwrapped(runner: Runner) -> object:
+def _unwrapped(runner: Runner) -> Any:
+    """The model itself, of any class that has ``coherence``: :meth:`before_train` checks."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -20,7 +20,8 @@ def random_clips(length: int, rng: np.random.Generator, *, num_clips: int, min_l
         length: of the sequence.
         rng: all randomness.
         num_clips: K.
-        min_len, max_len: lengths are uniform between them; ``max_len`` is cut to ``length``.
+        min_len: of the shortest clip. Lengths are uniform between it and ``max_len``.
+        max_len: of the longest clip; it is cut to ``length``.
         cover: the clips together contain every position.
         min_overlap: so many positions, at least, that each clip shares with the one before it.
             0 leaves overlaps to chance.
@@ -132,6 +133,7 @@ def sequence_frames(total_frames: int, frame_interval: int = 1, num_items: int =
         frame_interval: every so-manieth frame, from ``offset`` on.
         num_items: instead, so many frames spread evenly over the video (fewer where it has
             fewer). 0: off.
+        offset: the first frame, where ``num_items`` is off. Default 0.
     """
     if num_items:
         count = min(num_items, total_frames)
@@ -139,11 +141,11 @@ def sequence_frames(total_frames: int, frame_interval: int = 1, num_items: int =
     return np.arange(min(offset, total_frames - 1), total_frames, frame_interval)
 
 
-def random_clips_or_whole(length: int, rng: np.random.Generator, *, min_len: int,
-                          min_overlap: int = 0, **options: int) -> ClipPlan:
+def random_clips_or_whole(length: int, rng: np.random.Generator, *, num_clips: int, min_len: int,
+                          max_len: int, cover: bool = False, min_overlap: int = 0) -> ClipPlan:
     """:func:`random_clips`; of a sequence shorter than ``min_len`` every clip is all of it."""
-    return random_clips(length, rng, min_len=min(min_len, length),
-                        min_overlap=min(min_overlap, length), **options)  # type: ignore[arg-type]
+    return random_clips(length, rng, num_clips=num_clips, min_len=min(min_len, length),
+                        max_len=max_len, cover=cover, min_overlap=min(min_overlap, length))
 
 
 SHORT_POLICIES: Dict[str, Callable[..., ClipPlan]] = {

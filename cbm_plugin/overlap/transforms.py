@@ -1,6 +1,6 @@
 """Choosing the frames of a video: its sequence, and the clips to train on."""
 from abc import abstractmethod
-from typing import Optional
+from typing import Optional, TypedDict
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -19,6 +19,22 @@ from .sampling import (
 def generator_of(results: dict) -> np.random.Generator:
     """Randomness of one sample: from NumPy's global state, which the data set seeds per sample."""
     return np.random.default_rng(np.random.randint(2**31))
+
+
+class _RandomClips(TypedDict):
+    """Options of :func:`~cbm_plugin.overlap.sampling.random_clips`."""
+    num_clips: int
+    min_len: int
+    max_len: int
+    cover: bool
+    min_overlap: int
+
+
+class _FixedStrideClips(TypedDict):
+    """Options of :func:`~cbm_plugin.overlap.sampling.fixed_stride_clips`."""
+    num_clips: int
+    clip_len: int
+    overlap_rate: float
 
 
 def _set_frames(results: dict, frames: np.ndarray, plan: ClipPlan) -> dict:
@@ -63,12 +79,13 @@ class SampleOverlapClips(BaseTransform):
         if short not in SHORT_POLICIES:
             raise ValueError(f"short is '{short}': use one of {sorted(SHORT_POLICIES)}")
         _check_sequence(frame_interval, num_items)
-        self.options = dict(num_clips=num_clips, min_len=min_len, max_len=max_len, cover=cover,
-                            min_overlap=min_overlap)
+        self.options = _RandomClips(num_clips=num_clips, min_len=min_len, max_len=max_len,
+                                    cover=cover, min_overlap=min_overlap)
         random_clips(max_len, np.random.default_rng(0), **self.options)  # contradictory options
         self.frame_interval, self.num_items, self.short = frame_interval, num_items, short
 
     def transform(self, results: dict) -> dict:
+        """Add the frames to decode, and the plan of one draw."""
         rng = generator_of(results)
         frames = sequence_frames(results['total_frames'], self.frame_interval, self.num_items or 0,
                                  offset=int(rng.integers(self.frame_interval)))
@@ -111,6 +128,7 @@ class SamplePlan(BaseTransform):
         """How many there are."""
 
     def transform(self, results: dict) -> dict:
+        """Add ``clip_plan``, one draw."""
         length, max_len = self.positions(results), self.max_len
         if self.cover:
             needed = length + (self.num_clips - 1) * min(self.min_overlap, length)
@@ -132,10 +150,12 @@ class SampleFixedStrideClips(BaseTransform):
     """
 
     def __init__(self, num_clips: int = 7, clip_len: int = 10, overlap_rate: float = 0.25) -> None:
-        self.options = dict(num_clips=num_clips, clip_len=clip_len, overlap_rate=overlap_rate)
+        self.options = _FixedStrideClips(num_clips=num_clips, clip_len=clip_len,
+                                         overlap_rate=overlap_rate)
         fixed_stride_clips(clip_len, **self.options)
 
     def transform(self, results: dict) -> dict:
+        """Add the frames to decode, and the plan, which is the same every time."""
         frames, plan = fixed_stride_clips(results['total_frames'], **self.options)
         results['frame_interval'] = int(frames[1] - frames[0]) if len(frames) > 1 else 1
         return _set_frames(results, frames, plan)
@@ -155,6 +175,7 @@ class SampleSequence(BaseTransform):
         self.frame_interval, self.num_items = frame_interval, num_items
 
     def transform(self, results: dict) -> dict:
+        """Add the frames to decode, and the plan of one clip."""
         frames = sequence_frames(results['total_frames'], self.frame_interval, self.num_items or 0)
         results['frame_interval'] = self.frame_interval
         return _set_frames(results, frames, ClipPlan.whole(len(frames)))

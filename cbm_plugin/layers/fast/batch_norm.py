@@ -1,5 +1,5 @@
 """Batch norm over groups of rows, forward and backward as plain functions."""
-from typing import Callable, List, NamedTuple, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -27,9 +27,10 @@ def normalise(norm: _BatchNorm, x: Tensor, groups: Spans) -> Tuple[Tensor, Stati
 
     In training each group has statistics of its own, and the running ones move once for each.
     """
-    if not (norm.training or norm.running_mean is None):
-        invstd = torch.rsqrt(norm.running_var + norm.eps)
-        statistics = Statistics(norm.running_mean.clone()[None], invstd[None], False, norm.eps)
+    mean, variance = norm.running_mean, norm.running_var
+    if not norm.training and mean is not None and variance is not None:
+        invstd = torch.rsqrt(variance + norm.eps)
+        statistics = Statistics(mean.clone()[None], invstd[None], False, norm.eps)
         return normalise_again(x, norm.weight, norm.bias, statistics, groups), statistics
     parts = []
 
@@ -39,12 +40,12 @@ def normalise(norm: _BatchNorm, x: Tensor, groups: Spans) -> Tuple[Tensor, Stati
         return out
 
     out = _by_group(train_group, x, groups)
-    mean, invstd = (torch.stack(values) for values in zip(*parts))
-    return out, Statistics(mean, invstd, True, norm.eps)
+    means, invstds = zip(*parts)
+    return out, Statistics(torch.stack(means), torch.stack(invstds), True, norm.eps)
 
 
-def normalise_again(x: Tensor, weight: Tensor, bias: Tensor, statistics: Statistics,
-                    groups: Spans) -> Tensor:
+def normalise_again(x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor],
+                    statistics: Statistics, groups: Spans) -> Tensor:
     """The output of :func:`normalise` once more."""
     def apply(i: int, rows: Tensor) -> Tensor:
         mean, invstd = statistics.mean[i], statistics.invstd[i]

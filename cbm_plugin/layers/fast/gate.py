@@ -47,9 +47,10 @@ class _Gated(Function):
     def forward(ctx: Any, z: Tensor, s: Tensor, weight: Optional[Tensor], bias: Optional[Tensor],
                 norm: Optional[_BatchNorm], activation: str, groups: Spans,
                 kept: List[Recipe]) -> Tensor:
-        statistics = None
-        r = z.clone() if norm is None else None
-        if norm is not None:
+        statistics: Optional[Statistics] = None
+        if norm is None:
+            r = z.clone()
+        else:
             r, statistics = normalise(norm, z, groups)
         y = ACTIVATE[activation](r).mul_(s)
         ctx.statistics, ctx.activation, ctx.groups = statistics, activation, groups

@@ -24,10 +24,12 @@ def gru(u_gates: Tensor, u: Tensor, gate_unit: Unit, unit: Unit, h0: Optional[Te
     Args:
         u_gates: ``(M, 2 C, ...)``, the input's half of z and r; it is overwritten.
         u: ``(M, C, ...)``, the input's half of the candidate; it is overwritten.
-        gate_unit, unit: of the state in the gates, and of its part that r lets through.
+        gate_unit: of the state in the gates.
+        unit: of the part of the state that r lets through.
         h0: ``(N, C, ...)``, longest sequence first, or None for zeros.
         packing: where each row stands.
-        gate_norm, norm: batch norms in training; their statistics are those of one step.
+        gate_norm: batch norm of the gates in training; its statistics are those of one step.
+        norm: of the candidate, likewise.
     """
     maps = gate_unit.map_for(u), unit.map_for(u)
     h0 = torch.zeros_like(u[:packing.batch]) if h0 is None else h0.to(u.dtype)

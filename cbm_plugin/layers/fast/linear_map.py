@@ -25,6 +25,7 @@ class LinearMap:
         self.weight = weight
 
     def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """``W x + b``."""
         return F.linear(x, self.weight, bias)
 
     def add(self, out: Tensor, x: Tensor) -> None:
@@ -67,19 +68,24 @@ class ConvMap(LinearMap):
         return self.weight.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """``W x + b``."""
         return F.conv2d(x, self.channels_last, bias, self.stride, self.padding)
 
     def add(self, out: Tensor, x: Tensor) -> None:
+        """``out += W x``."""
         out.add_(self(x))
 
     def add_transposed(self, out: Tensor, g: Tensor) -> None:
+        """``out += W^T g``."""
         out.add_(self.transposed(g, out))
 
     def transposed(self, g: Tensor, x: Tensor) -> Tensor:
+        """``W^T g``, in the shape of ``x``."""
         return self._backward(g, x, (True, False, False), self.stride)[0]
 
     def weight_grad(self, x: Tensor, g: Tensor,
                     biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
+        """The gradient of ``<g, W x + b>`` by W, and by b where there is one."""
         stride = self.stride
         if self.padding == 0 and stride > 1:  # oneDNN's own way writes past its memory, see
             # layers.recurrent.StridedPointwise: here too only what a 1x1 kernel sees
@@ -108,6 +114,7 @@ class PackedConvMap(ConvMap):
         self._like = like.shape
 
     def __call__(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """``W x + b``."""
         if '_packed' not in self.__dict__:  # not worth it for a single use
             return super().__call__(x, bias)
         pair = [self.padding] * 2
@@ -115,12 +122,15 @@ class PackedConvMap(ConvMap):
             x, self._packed, bias, pair, [1, 1], [1, 1], 1, 'none', [], '')
 
     def prepare(self) -> None:
+        """Reorder the weights now, for many steps."""
         self._packed  # noqa: B018  made on being asked for
 
     def add(self, out: Tensor, x: Tensor) -> None:
+        """``out += W x``."""
         self._sum(out, x, self._packed)
 
     def add_transposed(self, out: Tensor, g: Tensor) -> None:
+        """``out += W^T g``."""
         self._sum(out, g, self._packed_transposed)
 
     @cached_property

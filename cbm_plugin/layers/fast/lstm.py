@@ -38,7 +38,8 @@ def lstm(u: Tensor, unit: Unit, start_state: Optional[Tuple[Tensor, Tensor]], pa
 
 
 def _gates(rows: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    return rows.chunk(4, dim=1)  # type: ignore[return-value]
+    i, f, o, g = rows.chunk(4, dim=1)
+    return i, f, o, g
 
 
 def _run(u: Tensor, state_map: LinearMap, h0: Optional[Tensor], c0: Optional[Tensor],
@@ -103,7 +104,7 @@ class _LSTM(Function):
             norm.backward(later, start, end)
         d_weight = state_weight_grad(state_map, h, h0, du, ctx.packing, weight)
         d_h0 = None
-        if ctx.needs_input_grad[2]:
+        if later is not None and ctx.needs_input_grad[2]:
             d_h0 = torch.zeros_like(h0)
             state_map.add_transposed(d_h0, later)
         return (du, d_weight, d_h0, dc if ctx.needs_input_grad[3] else None, *norm.gradients,

@@ -33,19 +33,20 @@ class _Project(Function):
     @staticmethod
     def forward(ctx: Any, frames: Tensor, recipe: Recipe, maps: List[LinearMap],
                 spans: List[Optional[Spans]], strides: List[int],
-                *parameters: Optional[Tensor]) -> Tuple[Tensor, ...]:
+                *parameters: Any) -> Tuple[Tensor, ...]:
         ctx.spans, ctx.strides = spans, strides
-        weights, biases = parameters[::2], parameters[1::2]
+        weights: Sequence[Tensor] = parameters[::2]
+        biases: Sequence[Optional[Tensor]] = parameters[1::2]
         ctx.biases = [bias is not None for bias in biases]
         save(ctx, recipe, *weights)
         return tuple(_apply(m, frames, bias) for m, bias in zip(maps, biases))
 
     @staticmethod
     @first_order
-    def backward(ctx: Any, *gradients: Tensor) -> Tuple:
+    def backward(ctx: Any, *outer: Tensor) -> Tuple:
         frames, weights = restore(ctx)
         layout = torch.channels_last if frames.ndim == 4 else torch.contiguous_format
-        gradients = [g.contiguous(memory_format=layout) for g in gradients]
+        gradients = [g.contiguous(memory_format=layout) for g in outer]
         maps = [linear_map(weight, frames, stride) for weight, stride in zip(weights, ctx.strides)]
         d_frames = None
         if ctx.needs_input_grad[0]:
@@ -54,7 +55,7 @@ class _Project(Function):
         for m, g, weight, biased in zip(maps, gradients, weights, ctx.biases):
             d_weight, d_bias = m.weight_grad(frames, g, biased)
             d_parameters += [d_weight.to(weight.dtype),
-                             d_bias.to(weight.dtype) if biased else None]
+                             d_bias.to(weight.dtype) if biased and d_bias is not None else None]
         return (d_frames, None, None, None, None, *d_parameters)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 class Recipe(NamedTuple):
     """How to make a tensor again: ``make(*ingredients)``."""
     make: Callable[..., Tensor]
-    ingredients: Tuple[Tensor, ...]
+    ingredients: Tuple[Optional[Tensor], ...]
 
 
 def attach(frames: Tensor, recipe: Recipe) -> Tensor:
@@ -29,18 +29,16 @@ def recipe_of(frames: Tensor) -> Recipe:
     return recipe
 
 
-def save(ctx: Any, recipe: Optional[Recipe], *others: Tensor) -> None:
+def save(ctx: Any, recipe: Recipe, *others: Tensor) -> None:
     """Keep for backward: a recipe's ingredients, then ``others``."""
-    ingredients = () if recipe is None else recipe.ingredients
-    ctx.make, ctx.number = None if recipe is None else recipe.make, len(ingredients)
-    ctx.save_for_backward(*ingredients, *others)
+    ctx.make, ctx.number = recipe.make, len(recipe.ingredients)
+    ctx.save_for_backward(*recipe.ingredients, *others)
 
 
-def restore(ctx: Any) -> Tuple[Optional[Tensor], Tuple[Tensor, ...]]:
+def restore(ctx: Any) -> Tuple[Tensor, Tuple[Tensor, ...]]:
     """What :func:`save` kept: the frames, made again, and the others."""
     saved = ctx.saved_tensors
-    frames = None if ctx.make is None else ctx.make(*saved[:ctx.number])
-    return frames, saved[ctx.number:]
+    return ctx.make(*saved[:ctx.number]), saved[ctx.number:]
 
 
 def _itself(frames: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class _RNN(Function):
             later = step
         d_weight = state_weight_grad(state_map, states, h0, du, ctx.packing, weight)
         d_h0 = None
-        if ctx.needs_input_grad[2]:
+        if later is not None and ctx.needs_input_grad[2]:
             d_h0 = torch.zeros_like(h0)
             state_map.add_transposed(d_h0, later)
         return (du, d_weight, d_h0, *norm.gradients, None, None, None, None)

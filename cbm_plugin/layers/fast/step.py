@@ -9,8 +9,8 @@ from .unit import Unit
 
 
 def join(bridge: Unit, temporal: Unit) -> Unit:
-    """R and the input's half of T as one unit: a small convolution costs more to call than to run.
-    """
+    """R and the input's half of T as one unit: small convolutions cost more to call than to run."""
+    assert bridge.bias is not None and temporal.bias is not None  # what sees the input has one
     return Unit(torch.cat([bridge.weight, temporal.weight]),
                 torch.cat([bridge.bias, temporal.bias]))
 
@@ -20,6 +20,7 @@ def cbm_step(x_t: Tensor, state: Optional[Tensor], joined: Unit, state_unit: Uni
     """``y_t`` and ``s_t`` of one frame ``x_t (N, C, ...)``.
 
     Args:
+        x_t: the frame.
         state: ``s_{t-1}``, or None for zeros.
         joined: see :func:`join`, prepared.
         state_unit: U, prepared.

@@ -43,18 +43,21 @@ class StepNormBackward:
     def __init__(self, statistics: List[Statistics], weight: Optional[Tensor],
                  kept: Optional[Tensor]) -> None:
         self.statistics, self.weight, self.kept = list(statistics), weight, kept
-        self.d_weight = self.d_bias = None if weight is None else torch.zeros_like(weight)
+        self.totals: List[Tensor] = []
+        if weight is not None:
+            self.totals = [torch.zeros_like(weight), torch.zeros_like(weight)]
 
     def backward(self, g: Tensor, start: int, end: int) -> None:
         """Turn the gradient of one step's normalised rows, in place, into that of its rows."""
         if self.weight is None or self.kept is None:
             return
-        dx, d_weight, d_bias = normalise_backward(
+        dx, *parts = normalise_backward(
             self.weight, self.statistics.pop(), g, self.kept[start:end], [(0, end - start)])
         g.copy_(dx)
-        self.d_weight, self.d_bias = self.d_weight + d_weight, self.d_bias + d_bias
+        self.totals = [total + part for total, part in zip(self.totals, parts)]
 
     @property
     def gradients(self) -> Tuple[Optional[Tensor], Optional[Tensor]]:
         """By weight and bias."""
-        return self.d_weight, self.d_bias
+        d_weight, d_bias = self.totals or (None, None)
+        return d_weight, d_bias

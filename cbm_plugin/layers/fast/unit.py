@@ -68,7 +68,9 @@ class PreparedUnits:
         if self._units is None or key != self._key:
             self._tensors = [*layer.parameters(), *layer.buffers()]
             self._key = self._key_of(frames)
-            self._units = tuple([unit.prepared(frames) for unit in units] for units in build())
+            inputs, state_units = build()
+            self._units = ([unit.prepared(frames) for unit in inputs],
+                           [unit.prepared(frames) for unit in state_units])
         return self._units
 
     def _key_of(self, frames: Tensor) -> tuple:
