@@ -3,6 +3,7 @@ import os
 from abc import abstractmethod
 from typing import Any, List, Optional, Sequence
 
+from ..data_root import inside, listed
 from ..engine.sample_faults import SurvivingSamples, some_names
 
 
@@ -12,14 +13,18 @@ class CheckedListMixin(SurvivingSamples):
     What becomes of a video that fails in spite of it, and how samples are drawn, is said in
     :class:`~cbm_plugin.engine.sample_faults.SurvivingSamples`.
 
-    A data set says how its lines and files are checked: :attr:`name_key`, :attr:`missing_remedy`,
-    :meth:`line_fault`, :meth:`missing_file`, :meth:`open_fault` and :meth:`blacken`.
+    A data set says how its lines and files are checked: :attr:`name_key`, :attr:`prefix_key`,
+    :attr:`missing_remedy`, :meth:`line_fault`, :meth:`missing_file`, :meth:`open_fault` and
+    :meth:`blacken`.
     """
 
     what = 'video'
 
     name_key: str
     """Where a video's entry has its path."""
+
+    prefix_key: str
+    """Which entry of ``data_prefix`` is the folder that paths start from."""
 
     missing_remedy: str
     """What to set where files are missing."""
@@ -57,6 +62,7 @@ class CheckedListMixin(SurvivingSamples):
         videos = super().load_data_list()
         if not videos:
             raise ValueError(f'the list of videos {self.ann_file} is empty')
+        self._keep_inside(videos)
         self._check_files(videos)
         if not self.multi_class:
             self._check_labels(videos)
@@ -68,6 +74,12 @@ class CheckedListMixin(SurvivingSamples):
                 fault = self.line_fault(line.strip())
                 if fault:
                     raise ValueError(f"{self.ann_file}, line {number}: '{line.strip()}' {fault}")
+
+    def _keep_inside(self, videos: List[dict]) -> None:
+        root = self.data_prefix[self.prefix_key] or ''
+        for number, video in enumerate(videos, start=1):
+            path = listed(root, video[self.name_key])
+            video[self.name_key] = inside(root, path, f'{self.ann_file}, line {number}')
 
     def _check_labels(self, videos: List[dict]) -> None:
         for number, video in enumerate(videos, start=1):

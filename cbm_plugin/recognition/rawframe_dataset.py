@@ -36,11 +36,13 @@ class CheckedRawframeDataset(CheckedListMixin, RawframeDataset):
 
     Raises:
         FileNotFoundError: folders or their first frames are missing, with their names.
-        ValueError: a template or line is none, a label is out of range, frames are missing.
+        ValueError: a template or line is none, a path leads out of ``data_prefix``, a label is out
+            of range, frames are missing.
         RuntimeError: (when drawn) twenty videos in a row fail.
     """
 
     name_key = 'frame_dir'
+    prefix_key = 'img'
     missing_remedy = ("Set data_prefix=dict(img=DIR) to the folder that the list's paths start "
                       'from, and filename_tmpl and start_index to the names of the images')
 

@@ -1,7 +1,7 @@
 """Outlines annotated in COCO's format."""
-import os
 from typing import Any, Dict, List, Optional, Tuple
 
+from ...data_root import inside
 from ...progress import Progress
 from ...registry import DATASETS
 from .dataset import PolygonDataset, read_json
@@ -27,8 +27,9 @@ class CocoPolygons(PolygonDataset):
 
     Raises:
         ImportError: there are masks as run lengths, and pycocotools is missing.
-        ValueError: the file is not in COCO's format, or a class is none of its categories; see
-            also :class:`~cbm_plugin.polygon.data.dataset.PolygonDataset`.
+        ValueError: the file is not in COCO's format, an image's path leads out of ``data_prefix``,
+            or a class is none of its categories; see also
+            :class:`~cbm_plugin.polygon.data.dataset.PolygonDataset`.
     """
 
     def __init__(self, ann_file: str, data_prefix: Optional[dict] = None, **options: Any) -> None:
@@ -78,9 +79,10 @@ class CocoPolygons(PolygonDataset):
     def _add(self, annotation: dict, object_id: Any, image: dict, label: int,
              checked: Checked) -> None:
         shape = (image['height'], image['width']) if image.get('height') else None
-        annotated = AnnotatedObject(
-            os.path.join(self.data_prefix['img'], image['file_name']), image['id'], object_id,
-            label, [], shape, _corners(annotation.get('bbox')))
+        path = inside(self.data_prefix['img'], str(image['file_name']),
+                      f"{self.ann_file}, image {image['id']}")
+        annotated = AnnotatedObject(path, image['id'], object_id, label, [], shape,
+                                    _corners(annotation.get('bbox')))
         if annotation.get('iscrowd'):
             checked.skipped.append((annotated.name, 'crowd'))
             return

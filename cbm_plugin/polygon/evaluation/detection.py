@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 
+from ...data_root import inside
 from ...progress import Progress
 from ..annotation.predictions import ImageOutlines, OutlinePrediction, by_object
 from ..data.coco_file import CocoFile
@@ -40,16 +41,21 @@ def outline_images(predict: Predictor, coco: CocoFile, folder: Path, boxes_of: B
 
     Raises:
         FileNotFoundError: an image is missing; before the first is outlined.
-        ValueError: ``score`` is unknown; an image cannot be read.
+        ValueError: ``score`` is unknown; an image cannot be read, or its path leads out of the
+            folder.
     """
     if score not in SCORES:
         raise ValueError(f"score '{score}' is unknown: use {' or '.join(SCORES)}")
-    paths = [os.path.join(folder, image['file_name']) for image in coco.images]
+    paths = [_path(coco, folder, image) for image in coco.images]
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise FileNotFoundError(f'{len(missing)} of {len(paths)} images do not exist, the first is '
                                 f'{missing[0]}: give the folder that file_name starts from')
     return _outline_images(predict, coco, paths, boxes_of, max_boxes, score)
+
+
+def _path(coco: CocoFile, folder: Path, image: dict) -> str:
+    return inside(str(folder), str(image['file_name']), f"{coco.path}, image {image['id']}")
 
 
 def _outline_images(predict: Predictor, coco: CocoFile, paths: Sequence[str],
@@ -160,7 +166,7 @@ def cityscapes_metric(coco: CocoFile, folder: Path) -> BaseMetric:
         raise ValueError(f"class '{other[0]}' of {coco.path} is none of Cityscapes' instance "
                          f'classes: {", ".join(known)}')
     for image in coco.images:
-        path = os.path.join(folder, image['file_name'])
+        path = _path(coco, folder, image)
         truth = path.replace('leftImg8bit.png', 'gtFine_instanceIds.png').replace(
             'leftImg8bit', 'gtFine')  # as the metric does
         if truth == path or not os.path.isfile(truth):

@@ -3,6 +3,7 @@ import os
 import re
 from typing import Any, Dict, List, Optional
 
+from ...data_root import inside
 from ...engine.sample_faults import some_names
 from ...registry import DATASETS
 from .video_clips import Clip, VideoClipDataset
@@ -74,14 +75,9 @@ class VideoFrameFolder(VideoClipDataset):
     def _path_on(self, line: str, number: int) -> str:
         """The path without labels; a path may itself end with a number."""
         whole = os.path.isfile(os.path.join(self.folder, line))
-        name = os.path.normpath(line if whole else re.sub(r'(\s+-?\d+)+$', '', line))
-        if os.path.isabs(name) and os.path.commonpath([name, os.path.abspath(self.folder)]) \
-                == os.path.abspath(self.folder):
-            name = os.path.relpath(name, self.folder)
-        if os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
-            raise ValueError(f"{self.ann_file}, line {number}: '{line}' leads out of the folder "
-                             f'of videos {self.folder}: list paths that start from there')
-        return name
+        name = line if whole else re.sub(r'(\s+-?\d+)+$', '', line)
+        path = inside(self.folder, name, f'{self.ann_file}, line {number}')
+        return os.path.relpath(path, self.folder)
 
 
 def videos_below(folder: str) -> List[str]:
