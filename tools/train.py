@@ -8,7 +8,6 @@ run would draw other numbers), the model is tested at the end where the config s
 """
 import argparse
 import os
-import pickle
 import sys
 import time
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Dict, List, Optional
 import cbm_plugin  # noqa: F401  absorbs faults of the installed packages before they are imported
 
 # isort: split
-import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import is_cuda_available, is_mlu_available, is_npu_available
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from cbm_plugin.engine.bfloat16 import SLOW_BFLOAT16, bfloat16_is_slow
+from cbm_plugin.engine.checkpoint_hook import CheckpointNotWritten
 from cbm_plugin.engine.launch import (
     build_runner,
     closing_block,
@@ -32,6 +31,8 @@ from cbm_plugin.engine.launch import (
     leave_process_group,
     set_work_dir,
 )
+from cbm_plugin.engine.resume import newest_whole, noted_checkpoint, read_whole
+from cbm_plugin.engine.termination import told_of_sigterm
 from cbm_plugin.engine.user_errors import explain_user_errors, fail, load_config
 
 
@@ -47,7 +48,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         nargs='?',
         type=str,
         const='auto',
-        help='go on from this checkpoint, or, without a path, from the latest in the work dir')
+        help='go on from this checkpoint, or, without a path, from the latest in the work dir that '
+        'can be read whole (from the start where there is none yet)')
     parser.add_argument('--amp', action='store_true',
                         help='train in mixed precision (bfloat16 on a CPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
@@ -100,7 +102,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.auto_scale_lr.enable = True
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
-    _set_randomness(cfg, args)
+    _set_randomness(cfg, args, _choose_checkpoint(cfg) if cfg.get('resume') else {})
     if cfg.get('test_after_train') and cfg.get('test_dataloader') is None:
         fail('test_after_train = True, but there is no test_dataloader: add one, with test_cfg and '
              'test_evaluator, or leave test_after_train out')
@@ -137,7 +139,28 @@ def _amp_device_available() -> bool:
     return is_cuda_available() or is_npu_available() or is_mlu_available()
 
 
-def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
+def _choose_checkpoint(cfg: Config) -> Dict:
+    """Have the runner resume from a checkpoint that is whole; returns what is known about it.
+
+    One that was named must be whole itself: to take another in its place is not for us to decide.
+    """
+    try:
+        if cfg.get('load_from'):
+            return {} if '://' in cfg.load_from else read_whole(Path(cfg.load_from))['meta']
+        found = newest_whole(cfg.work_dir)
+    except ValueError as error:
+        fail(str(error) if not cfg.get('load_from') else
+             f'{error}: give another, or --resume alone for the newest good one in the work dir')
+    if found is None:
+        return {}
+    if os.environ.get('RANK', '0') == '0':
+        for reason in found.broken:
+            print(f'warning: {reason}: falling back to {found.path}', file=sys.stderr)
+    cfg.load_from = str(found.path)
+    return found.meta
+
+
+def _set_randomness(cfg: Config, args: argparse.Namespace, resumed: Dict) -> None:
     """Set a seed in any case: --seed, else that of the resumed run, else the config's, else 0.
 
     Without one MMEngine draws a new one at each start. The resumed run's goes before the config's,
@@ -145,8 +168,7 @@ def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
     only after the samplers were built.
     """
     randomness = dict(cfg.get('randomness') or {})
-    seeds = [args.seed, _seed_of_checkpoint(cfg) if cfg.get('resume') else None,
-             randomness.get('seed'), 0]
+    seeds = [args.seed, resumed.get('seed'), randomness.get('seed'), 0]
     randomness['seed'] = next(seed for seed in seeds if seed is not None)
     if args.diff_rank_seed:
         randomness['diff_rank_seed'] = True
@@ -155,22 +177,11 @@ def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
     cfg.randomness = randomness
 
 
-def _seed_of_checkpoint(cfg: Config) -> Optional[int]:
-    """The seed in the checkpoint that the runner is going to resume from."""
-    path = cfg.get('load_from') or _latest_checkpoint(cfg.work_dir)
-    if path is None or not Path(path).is_file():
-        return None
-    try:
-        meta = torch.load(path, map_location='cpu', weights_only=True).get('meta', {})
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-        return None  # the runner will say what is wrong with it
-    return meta.get('seed')
-
-
-def _latest_checkpoint(work_dir: str) -> Optional[str]:
-    """What MMEngine's CheckpointHook noted as the last one that it saved."""
-    note = Path(work_dir) / 'last_checkpoint'
-    return note.read_text().strip() if note.is_file() else None
+def _where_it_stands(work_dir: str) -> str:
+    """What is left of a training that ended early."""
+    last = noted_checkpoint(work_dir)
+    return (f'{last} stands: go on with the same command and --resume' if last is not None else
+            'no checkpoint was written yet')
 
 
 def _last_words(runner: Runner, tested: Optional[Dict[str, float]], seconds: float) -> str:
@@ -183,14 +194,14 @@ def _last_words(runner: Runner, tested: Optional[Dict[str, float]], seconds: flo
             for key, curve in hub.log_scalars.items()
             if key.startswith('val/') and key not in ('val/time', 'val/data_time')
         }
-    curves = Path(runner.work_dir) / 'curves.png'
+    last, curves = noted_checkpoint(runner.work_dir), Path(runner.work_dir) / 'curves.png'
     minutes, rest = divmod(round(seconds), 60)
     return closing_block(
         f'Trained {runner.epoch} epochs ({runner.iter} iterations); '
         f'this start took {minutes} min {rest} s',
         metrics,
         {
-            'checkpoint': _latest_checkpoint(runner.work_dir),
+            'checkpoint': last and str(last),
             'best': hub.runtime_info.get('best_ckpt'),
             'curves': str(curves) if curves.is_file() else None,
         })
@@ -203,10 +214,14 @@ def main(argv: Optional[List[str]] = None) -> None:
     cfg = merge_args(load_config(args.config), args)
     init_cpu_process_group(args.launcher, cfg)
     start = time.monotonic()
-    with explain_user_errors(cfg), explain_lost_process(cfg):
-        runner = build_runner(cfg)
-        runner.train()
-        tested = runner.test() if cfg.get('test_after_train') else None
+    try:
+        with explain_user_errors(cfg), explain_lost_process(cfg), \
+                told_of_sigterm(lambda: _where_it_stands(cfg.work_dir)):
+            runner = build_runner(cfg)
+            runner.train()
+            tested = runner.test() if cfg.get('test_after_train') else None
+    except CheckpointNotWritten as error:
+        sys.exit(f'error: {error}')
     if is_main_process():
         print(_last_words(runner, tested, time.monotonic() - start), flush=True)
     del runner

@@ -7,7 +7,8 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, save_best='auto', max_keep_ckpts=1),
+    # whole or not at all; of two, one is there to fall back to
+    checkpoint=dict(type='WholeCheckpointHook', interval=1, save_best='auto', max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     # at a loss that is no number: 'stop', with the batch saved, or 'skip' up to max_skipped times
