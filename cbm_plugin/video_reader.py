@@ -10,6 +10,10 @@ decord 0.6.0 (FFmpeg 4.1) has three faults that a damaged file reaches. All vide
   declares 2**30 ends the process by an uncaught ``std::bad_alloc``. OpenCV reads the header first;
 * a batch is allocated in the size that the header declares, and every frame scaled to it: 100
   frames of 8191x8191 are 20 GB. The size is known before a frame is decoded.
+
+One is not absorbed: decord's thread runs ahead of what is asked for, as far as it gets, and a
+packet there that cannot be decoded fails the frames before it. Whether a window before the damage
+can be read thus depends on how busy the machine is.
 """
 import os
 from typing import Any, Sequence, Tuple

@@ -195,7 +195,7 @@ class VideoClipDataset(FrameSequenceDataset):
         """Report entries without motion, and leave them out if asked to."""
         kept = []
         progress = Progress('windows looked at for motion', len(entries))
-        unreadable: Named = []
+        unreadable: Dict[str, str] = {}
         for number, entry in enumerate(entries, start=1):
             try:
                 if self._most_motion(entry) >= self.min_motion:
@@ -204,11 +204,11 @@ class VideoClipDataset(FrameSequenceDataset):
                     self.still_sequences.append((entry['name'], f'from frame {entry["start"]}'))
             except ValueError as error:
                 kept.append(entry)  # training replaces it when it is drawn, and counts it
-                unreadable.append((entry['name'], short(error)))
+                unreadable.setdefault(entry['name'], short(error))  # one of its windows will do
             progress.update(number)
         if self.test_mode:
-            self._report(unreadable, 'cannot be read')
-            self._refuse(unreadable)
+            self._report(list(unreadable.items()), 'cannot be read')
+            self._refuse(list(unreadable.items()))
         left_out = self.still == 'leave_out'
         self._report(self.still_sequences,
                      f'hardly move (below min_motion={self.min_motion} grey levels from frame to '

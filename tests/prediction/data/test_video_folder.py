@@ -151,6 +151,28 @@ def test_damage_within_a_video_is_refused_in_testing(tmp_path: Path) -> None:
         folder(tmp_path, test_mode=True, test_windows='middle', min_motion=0.1)
 
 
+def test_a_damaged_video_is_named_once_whatever_the_number_of_its_windows(tmp_path: Path,
+                                                                          log: List[str]) -> None:
+    path = Path(write_avi(tmp_path / 'a.avi', list(numbered_frames(20))))
+    for frame in (3, 12):
+        spoil_frame(path, frame)
+    with pytest.raises(ValueError, match=r'1 sequences to test on cannot be read') as refused:
+        folder(tmp_path, test_mode=True, min_motion=0.1)
+    assert str(refused.value).count(' a.avi (') == 1
+    line, = [line for line in log if 'cannot be read' in line]
+    assert line.count(' a.avi (') == 1
+
+
+def test_the_log_names_every_video_that_cannot_be_read_and_the_error_ten(tmp_path: Path,
+                                                                         log: List[str]) -> None:
+    for number in range(12):
+        (tmp_path / f'bad_{number}.avi').write_text('no video' * 50)
+    with pytest.raises(ValueError, match=r'12 sequences to test on .* and 2 more'):
+        folder(tmp_path, test_mode=True)
+    line, = [line for line in log if 'cannot be read' in line]
+    assert all(f' bad_{number}.avi (' in line for number in range(12))
+
+
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     write_numbered(tmp_path / 'short.mp4', 4)
     with pytest.raises(ValueError, match='no sequence to draw.* short.mp4'):
