@@ -17,6 +17,7 @@ from torch import Tensor
 import cbm_plugin.recognition  # noqa: F401  (registers everything)
 from cbm_plugin.registry import MODELS
 
+from ..faults.loading import ATTACKS, checkpoint
 from ..tiny_run import ROOT
 
 BLOCKS = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/deployment.md').read_text(), re.DOTALL)
@@ -151,6 +152,14 @@ def test_what_cannot_be_exported_is_refused_with_the_reason(
 
 def test_a_missing_checkpoint_is_named(folder: Path, capsys: pytest.CaptureFixture) -> None:
     assert 'there is no checkpoint' in refusal(folder, capsys, checkpoint='none.pth')
+
+
+def test_a_checkpoint_that_would_run_something_is_refused(
+        folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    checkpoint(ATTACKS['os.system'](str(tmp_path / 'ran')), folder / 'crafted.pth')
+    assert f'crafted.pth is refused: it asks for {os.system.__module__}.system' in refusal(
+        folder, capsys, checkpoint='crafted.pth')
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_a_missing_onnxruntime_is_named_with_the_pip_line(

@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from cbm_plugin.polygon import PolygonInferencer
 from cbm_plugin.registry import MODELS
 
+from ..faults.loading import ATTACKS, checkpoint
 from ..polygon.annotation.test_inferencer import CONFIG
 from ..tiny_run import ROOT
 
@@ -259,3 +260,13 @@ def test_ctrl_c_keeps_what_was_outlined(made: Path, tmp_path: Path,
     with pytest.raises(SystemExit) as end:
         run(made, '--boxes', '5,6,40,50', '--out', tmp_path, images=('7.png', 'street.jpg'))
     assert end.value.code == 130 and len(annotations(tmp_path)) == 1
+
+
+def test_a_checkpoint_that_would_run_something_is_refused(
+        made: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ('7.png', 'tiny.py'):
+        (tmp_path / name).write_bytes((made / name).read_bytes())
+    checkpoint(ATTACKS['os.system'](str(tmp_path / 'ran')), tmp_path / 'tiny.pth')
+    said = refusal(tmp_path, capsys, '--boxes', '10,10,50,50')
+    assert f'tiny.pth is refused: it asks for {os.system.__module__}.system' in said
+    assert not (tmp_path / 'ran').exists()

@@ -16,6 +16,7 @@ from cbm_plugin.engine.inference import build_unloaded
 from cbm_plugin.prediction.data.video_windows import FrameFormat, read_frames
 from cbm_plugin.synthetic.video import write_mp4
 
+from ..faults.loading import ATTACKS, checkpoint
 from ..tiny_run import ROOT
 
 TOOL = ROOT / 'tools/demo/predict_demo.py'
@@ -145,3 +146,13 @@ def test_mistakes_are_told_in_one_line_and_nothing_is_written(
     assert end.value.code == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_that_would_run_something_is_refused(
+        made: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    checkpoint(ATTACKS['os.system'](str(tmp_path / 'ran')), made / 'crafted.pth')
+    with pytest.raises(SystemExit) as end:
+        run(made, tmp_path / 'out', checkpoint='crafted.pth')
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and not (tmp_path / 'ran').exists()
+    assert f'crafted.pth is refused: it asks for {os.system.__module__}.system' in said
