@@ -30,7 +30,12 @@ def resident_bytes(pid: int) -> int:
     """Resident memory of a process and all its descendants, each shared page counted once.
 
     The sum of their proportional set sizes: workers are forks, and the sum of what they have
-    resident would count their common pages several times. A process that has ended counts 0.
+    resident would count their common pages several times. Pages of files (libraries) are left out:
+    the system drops them as it likes, and any other process that has them changes their share. A
+    process that has ended counts 0.
+
+    Raises:
+        RuntimeError: the kernel does not tell them apart.
     """
     return _proportional_bytes(pid) + sum(resident_bytes(child) for child in _children(pid))
 
@@ -40,7 +45,11 @@ def _proportional_bytes(pid: int) -> int:
         lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith('Pss:'))
+    parts = [int(line.split()[1]) for line in lines if line.startswith(('Pss_Anon:', 'Pss_Shmem:'))]
+    if lines and len(parts) != 2:
+        raise RuntimeError(f'/proc/{pid}/smaps_rollup has no Pss_Anon and Pss_Shmem: this needs '
+                           'Linux 5.4 or later')
+    return sum(parts) * 1024
 
 
 def _children(pid: int) -> List[int]:

@@ -36,6 +36,9 @@ CODE = ('cbm_plugin', 'configs', 'tools', 'tests/faults', 'tests/tiny.py', 'test
 PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmaction2', 'mmdet', 'decord', 'opencv-python')
 
 
+LIFE_SIGN_SECONDS = 60
+
+
 class Subject(NamedTuple):
     """What is attacked.
 
@@ -54,7 +57,7 @@ SUBJECTS = (
     Subject('kills', 'tests.faults.kills', 20, 3, 15),
     Subject('processes', 'tests.faults.processes', 10, 1, 10),
     Subject('numbers', 'tests.faults.numbers', 20, 3, 5),
-    Subject('loading', 'tests.faults.loading', 20, 1, 2),
+    Subject('loading', 'tests.faults.loading', 300, 24, 5),
     Subject('memory', 'tests.faults.memory', 3000, 30, 60),
 )
 
@@ -141,7 +144,8 @@ class Soak:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         start = time.monotonic()
-        outcomes = in_a_process(subject, place, self.tried(subject), self.seed)
+        outcomes = in_a_process(subject, place, self.tried(subject), self.seed,
+                                self.seconds(subject))
         result = Result(self.fingerprint, time.monotonic() - start, outcomes)
         if fingerprint() != self.fingerprint:
             print(f'soak: the code was changed while {subject.name} ran: its result is not kept',
@@ -153,10 +157,12 @@ class Soak:
         return result
 
 
-def in_a_process(subject: Subject, folder: Path, tried: int, seed: int) -> List[Outcome]:
+def in_a_process(subject: Subject, folder: Path, tried: int, seed: int,
+                 expected: float) -> List[Outcome]:
     """The subject's outcomes; one that says what happened if its process ended without any.
 
-    What it prints goes into ``log.txt`` of the folder, its progress to our stderr.
+    What it prints goes into ``log.txt`` of the folder, its progress to our stderr, with ours: of
+    the seconds that are ``expected``, how many are gone.
     """
     out, log = folder / 'outcomes.json', folder / 'log.txt'
     command = [sys.executable, '-m', 'tests.faults.one_subject', subject.module, str(folder),
@@ -165,13 +171,24 @@ def in_a_process(subject: Subject, folder: Path, tried: int, seed: int) -> List[
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
                                    start_new_session=True)
         try:
-            code = process.wait()
+            code = wait(process, subject.name, expected)
         finally:
             end(process)
     if code == 0 and out.is_file():
         return [Outcome(**outcome) for outcome in json.loads(out.read_text(encoding='utf-8'))]
     return [Outcome(f'{subject.name}: the attack itself ended early', tried, 0, 0,
                     f'exit code {code}; its messages are above and in {log.name} of its folder')]
+
+
+def wait(process: subprocess.Popen, name: str, expected: float) -> int:
+    """Wait for the end, and give signs of life. Returns the exit code."""
+    start = time.monotonic()
+    while True:
+        try:
+            return process.wait(LIFE_SIGN_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(f'soak: {name}: {minutes(time.monotonic() - start)} of about '
+                  f'{minutes(expected)}', file=sys.stderr, flush=True)
 
 
 def end(process: subprocess.Popen) -> None:

@@ -8,13 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..tiny_run import tiny_config
-from .memory import (
-    counted_stream,
-    counted_training,
-    judge,
-    run,
-    watch_training,
-)
+from .memory import counted_stream, counted_training, judge, run, watch_training
 from .resident import Held, growth
 
 
@@ -76,13 +70,8 @@ def test_too_few_samples_are_no_proof() -> None:
 
 
 def test_the_memory_of_the_real_training_tool_and_its_workers_is_read(tmp_path: Path) -> None:
-    cfg = tiny_config(tmp_path, **{'train_dataloader.num_workers': 1, 'test_after_train': False})
+    cfg = tiny_config(tmp_path, **{
+        'train_dataloader.num_workers': 1, 'train_cfg.max_epochs': 1, 'test_after_train': False})
     samples = watch_training(cfg)
-    assert [sample.step for sample in samples] == [1, 2, 3, 4, 5, 6]
+    assert [sample.step for sample in samples] == [1, 2, 3]
     assert all(50 * 2**20 < sample.held < 8 * 2**30 for sample in samples)
-
-
-def test_a_training_that_fails_is_reported_with_its_last_lines(tmp_path: Path) -> None:
-    cfg = tiny_config(tmp_path, **{'model.cls_head.in_channels': 5})
-    with pytest.raises(RuntimeError, match='the training ended with 1'):
-        watch_training(cfg)

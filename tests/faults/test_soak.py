@@ -86,6 +86,13 @@ def test_a_subject_whose_process_dies_is_a_row_and_the_others_still_run(
     assert '| files were damaged | 20 | 20 | 0 |' in printed
 
 
+def test_a_long_subject_gives_signs_of_life(bench: Bench, capfd: pytest.CaptureFixture,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak, 'LIFE_SIGN_SECONDS', 0.001)  # a start of Python takes longer
+    assert bench.run(['good']) == 0
+    assert 'soak: good: 1 min of about 1 min' in capfd.readouterr().err
+
+
 def test_a_subject_that_is_not_there_is_a_row_too(bench: Bench) -> None:
     assert bench.run(['missing']) == 1
 
