@@ -108,6 +108,12 @@ CHECKPOINT_NAMES: Dict[str, Any] = {
 }
 """What a checkpoint may ask for besides what torch allows: MMEngine's message hub and schedules."""
 
+def _clip_plan(length: int, clips: tuple) -> Any:
+    """Called for ClipPlan, so that a pickle does not get hold of the class."""
+    from .overlap.plan import ClipPlan  # overlap stands above this module
+    return ClipPlan(length, clips)
+
+
 PLAIN_NAMES: Dict[str, Any] = {
     **_names_of_numpy(),
     **{f'builtins.{kind.__name__}': kind for kind in (
@@ -115,6 +121,7 @@ PLAIN_NAMES: Dict[str, Any] = {
     'collections.OrderedDict': OrderedDict, 'collections.defaultdict': defaultdict,
     '_codecs.encode': names_of_torch()['_codecs.encode'],  # bytes, in pickles of protocol 2
     'torch._utils._rebuild_tensor_v2': torch._utils._rebuild_tensor_v2,
+    'cbm_plugin.overlap.plan.ClipPlan': _clip_plan,
 }
 """What a pickle outside a checkpoint may ask for, such as annotations and dumped predictions."""
 

@@ -18,6 +18,7 @@ from torch import nn
 
 import cbm_plugin  # noqa: F401  (makes MMEngine safe)
 from cbm_plugin import safe_loading
+from cbm_plugin.overlap.plan import Clip, ClipPlan
 from cbm_plugin.safe_loading import (
     HISTORY_STATISTICS,
     RefusedFileError,
@@ -107,6 +108,12 @@ def test_annotations_and_predictions_that_mmengine_dumps_load_again(tmp_path: Pa
         assert np.array_equal(read.pop('keypoint'), written[0]['keypoint'])
         assert torch.equal(read.pop('pred_score'), torch.ones(2, 2))
         assert read == {key: written[0][key] for key in read} and len(read) == 6
+
+
+def test_a_clip_plan_in_a_dumped_prediction_loads_again(tmp_path: Path) -> None:
+    plan = ClipPlan(9, (Clip(0, 4), Clip(2, 9)))
+    mmengine.dump([dict(clip_plan=plan)], tmp_path / 'dumped.pkl')
+    assert mmengine.load(tmp_path / 'dumped.pkl') == [dict(clip_plan=plan)]
 
 
 def test_yaml_without_tags_of_python_loads_as_before(tmp_path: Path) -> None:

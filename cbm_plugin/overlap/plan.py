@@ -60,6 +60,10 @@ class ClipPlan:
         if list(clips) != sorted(clips):
             raise ValueError(f'clips must be sorted by start, then stop, got {clips}')
 
+    def __reduce__(self) -> Tuple[type, tuple]:
+        # numbers and one name, which are all that safe_loading reads of a dumped prediction
+        return ClipPlan, (self.length, tuple(tuple(clip) for clip in self.clips))
+
     @classmethod
     def whole(cls, length: int) -> 'ClipPlan':
         """The plan of plain training: one clip that is the whole sequence."""
