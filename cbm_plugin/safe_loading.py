@@ -86,7 +86,7 @@ def _full_name(module: str, name: str) -> str:
 
 def _names_of_numpy() -> Dict[str, Any]:
     array, scalar = np.zeros(0), np.float64(0)
-    names = {'numpy.ndarray': np.ndarray, 'numpy.dtype': np.dtype}
+    names: Dict[str, Any] = {'numpy.ndarray': np.ndarray, 'numpy.dtype': np.dtype}
     # a file of numpy 1 names numpy.core, one of numpy 2 numpy._core
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         names[f'{module}.scalar'] = scalar.__reduce__()[0]
