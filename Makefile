@@ -72,7 +72,7 @@ lint:
 coverage:
 	$(READY_TO_TEST)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --cov --cov-report= $(ARGS)
-	$(RUN) tools/setup/coverage_by_room.py cbm_plugin
+	$(RUN) tools/setup/coverage_by_room.py cbm_plugin $(if $(ARGS),,--into docs/reliability.md)
 
 # a finished subject is not run again until the code changes
 soak:

@@ -43,3 +43,12 @@ def test_each_package_has_its_statements_and_those_that_ran(measured: Path, row:
 
 def test_a_package_that_no_test_imports_counts_too(measured: Path) -> None:
     assert '| `toy/cellar` | 2 | 0 | 0.0 % |' in run(measured, TOOL, 'toy').splitlines()
+
+
+def test_a_page_gets_the_table_in_place_of_the_old_one(measured: Path) -> None:
+    page = measured / 'page.md'
+    page.write_text('Before.\n<!-- coverage: begin -->\nold\n<!-- coverage: end -->\nAfter.\n')
+    table = run(measured, TOOL, 'toy', '--into', page.name)
+    text = page.read_text()
+    assert table in text and 'old' not in text
+    assert text.startswith('Before.\n') and text.endswith('\nAfter.\n')

@@ -7,6 +7,10 @@ from typing import Iterable, NamedTuple
 
 from coverage import Coverage
 
+from cbm_plugin.files import check_page, replace_between
+
+BEGIN, END = '<!-- coverage: begin -->', '<!-- coverage: end -->'
+
 
 class Share(NamedTuple):
     """Statements of a room, and how many of them ran."""
@@ -22,12 +26,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('package', type=Path, help='folder whose packages are the rooms')
     parser.add_argument('--data', default='.coverage', help='what pytest-cov wrote')
+    parser.add_argument('--into', type=Path, help='a page that gets the table too')
     arguments = parser.parse_args()
+    if arguments.into is not None:
+        check_page(arguments.into, BEGIN, END)
     rooms = by_room(arguments.package, arguments.data)
-    print('| package | statements | executed | share |\n|---|--:|--:|--:|')
-    for name, share in rooms.items():
-        print(f'| `{name}` | {share} |')
-    print(f'| all | {added(rooms.values())} |')
+    lines = ['| package | statements | executed | share |', '|---|--:|--:|--:|',
+             *(f'| `{name}` | {share} |' for name, share in rooms.items()),
+             f'| all | {added(rooms.values())} |']
+    print('\n'.join(lines))
+    if arguments.into is not None:
+        replace_between(arguments.into, BEGIN, END, '\n'.join(lines) + '\n')
 
 
 def by_room(package: Path, data: str) -> dict[str, Share]:
