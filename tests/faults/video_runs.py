@@ -16,7 +16,7 @@ from cbm_plugin.registry import DATASETS
 
 from ..tiny_run import ROOT, tiny_config
 
-PREDICTION = ROOT / 'configs/prediction/cbm15_scratch_1xb8-10to10-40e_video-folder-grey.py'
+PREDICTION = ROOT / 'configs/prediction/cbm15_scratch_1xb8-10to10-80e_video-folder-grey.py'
 
 SMALL = dict(type='Resize', scale=(32, 32), keep_ratio=False)
 

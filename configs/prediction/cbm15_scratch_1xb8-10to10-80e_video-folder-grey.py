@@ -5,12 +5,13 @@ _base_ = [
 ]
 custom_imports = dict(imports=['cbm_plugin.prediction'])
 
-max_epochs = 40  # 760 updates with 150 videos, each seen once in an epoch
+max_epochs = 80  # 1,520 updates with 150 videos, each seen once in an epoch
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=4e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True)
 ]
+model = dict(network=dict(residual=True))  # most of a real picture stays as it is
 train_dataloader = dict(batch_size=8)
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume
