@@ -26,17 +26,21 @@ COUNTER = 'train/nonfinite_skipped'
 """The logged number of skipped iterations; it travels with the checkpoints."""
 
 
+STATISTICS = ('running_mean', 'running_var')
+"""Buffers that learn in the forward pass, by the ends of their names."""
+
+
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
     """Stops the training at a loss that is NaN or infinite, or leaves the iteration out.
 
-    The losses are looked at where the model sums them up (``parse_losses``), before the backward
-    pass, and the gradients before they are clipped and the optimizer steps (with a loss scale:
-    by the scaler, which leaves such a step out by itself). So weights and the optimizer's state
-    stay those of the iteration before, and buffers, such as running statistics, are put back.
-    Where two networks are trained in turn, one that has stepped in the iteration keeps its step.
-    All processes decide alike: one bad loss is enough. Each look waits for the GPU, if there is
-    one.
+    The losses, and running statistics, are looked at where the model sums the losses up
+    (``parse_losses``), before the backward pass, and the gradients before they are clipped and
+    the optimizer steps (with a loss scale: by the scaler, which leaves such a step out by itself).
+    So weights and the optimizer's state stay those of the iteration before, and buffers, such as
+    those statistics, are put back. Where two networks are trained in turn, one that has stepped in
+    the iteration keeps its step. All processes decide alike: one bad loss is enough. Each look
+    waits for the GPU, if there is one.
 
     - ``action='stop'`` ends the training, with what is needed to look into it saved as
       ``<work_dir>/nonfinite_iter_N.pth``, N counted from 1 as in the log (``..._rankR`` on all
@@ -75,7 +79,7 @@ class NonFiniteLossHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Look at all losses and gradients from now on."""
         model = _without_wrapper(runner)
-        model.parse_losses = partial(_parse_losses, model.parse_losses)
+        model.parse_losses = partial(_parse_losses, model, model.parse_losses)
         runner.model.train_step = partial(self._train_step, runner, runner.model.train_step)
         for wrapper in _single_wrappers(runner.optim_wrapper):
             wrapper.step = partial(_step, wrapper, model, wrapper.step)
@@ -131,21 +135,20 @@ REMEDY = ('Lower the learning rate, set clip_grad in optim_wrapper, or leave --a
 
 
 class _NotFinite(FloatingPointError):
-    """Losses (of this process or of another), or gradients, are not finite.
+    """Losses or running statistics (of this process or of another), or gradients, are not finite.
 
     Args:
         losses: by name, of this process.
+        other: what it is, if no loss.
         gradients_of: the optimizer wrapper whose gradients are not finite, if they are it.
-        parameter: one whose gradient is not.
     """
 
-    def __init__(self, losses: Dict[str, Tensor], gradients_of: Optional[OptimWrapper] = None,
-                 parameter: str = '') -> None:
-        super().__init__(f'the gradient of {parameter} is not finite' if parameter else
-                         f'a loss is not finite, among {", ".join(losses)}')
+    def __init__(self, losses: Dict[str, Tensor], other: str = '',
+                 gradients_of: Optional[OptimWrapper] = None) -> None:
+        super().__init__(f'{other or "a loss"} is not finite')
         self.losses = {name: float(value) for name, value in losses.items()}
+        self.other = other
         self.gradients_of = gradients_of
-        self.parameter = parameter
 
 
 class _Before:
@@ -178,8 +181,8 @@ class _Report:
     @classmethod
     def of(cls, found: _NotFinite, batch: Any) -> '_Report':
         bad = [name for name, value in found.losses.items() if not math.isfinite(value)]
-        if found.parameter:
-            bad = [f'the gradient of {found.parameter}']
+        if found.other and not bad:
+            bad = [found.other]
         return cls(bad, found.losses, _names(batch))
 
 
@@ -194,17 +197,23 @@ def _describe(runner: Runner, reports: List[_Report]) -> str:
             f'{f" ({losses})" if losses else ""}, on the samples {some_names(first.names)}{more}')
 
 
-def _parse_losses(parse: Callable, losses: Dict[str, Any]) -> Tuple[Tensor, Dict[str, Tensor]]:
+def _parse_losses(model: torch.nn.Module, parse: Callable, losses: Dict[str, Any]
+                  ) -> Tuple[Tensor, Dict[str, Tensor]]:
     loss, logs = parse(losses)
     values = _loss_values(logs)
-    bad = (~_all_finite(values.values())).to(loss.device, torch.int32)
+    # a normalisation may hide an overflow from the loss, and keep it for ever
+    statistics = {name: torch.linalg.vector_norm(buffer.float(), math.inf)
+                  for name, buffer in model.named_buffers() if name.endswith(STATISTICS)}
+    bad = ~_all_finite([*values.values(), *statistics.values()])
+    bad = bad.to(loss.device, torch.int32)
     all_reduce(bad, op='max')  # else one process would step, and wait for the others
     if bad:
         if is_distributed() and loss.requires_grad:
             # DistributedDataParallel (PyTorch 2.13) awaits gradients since the forward pass, and
             # would else average those of the next iteration's first clip too; these are dropped
             loss.backward()
-        raise _NotFinite(values)
+        raise _NotFinite(values, next((name for name, largest in statistics.items()
+                                       if not largest.isfinite()), ''))
     return loss, logs
 
 
@@ -214,7 +223,7 @@ def _step(wrapper: OptimWrapper, model: torch.nn.Module, step: Callable, **optio
     bad = None if hasattr(wrapper, 'loss_scaler') else _bad_gradient(wrapper)
     if bad is not None:
         name = next((name for name, known in model.named_parameters() if known is bad), 'a weight')
-        raise _NotFinite({}, wrapper, name)
+        raise _NotFinite({}, f'the gradient of {name}', wrapper)
     step(**options)
 
 

@@ -149,9 +149,9 @@ def test_what_is_no_loss_may_be_infinite_and_the_model_is_left_as_it_was(tmp_pat
     def harmless(error: torch.Tensor) -> dict:
         return dict(loss_none=torch.zeros((), requires_grad=True), largest=error.detach())
 
-    runner = build(tmp_path, Squares(harmless))
+    runner = build(tmp_path, Squares(harmless), batch_size=1)  # of one, there are no statistics
     runner.train()
-    assert runner.iter == 3
+    assert runner.iter == 6
     assert not {'parse_losses', 'train_step'} & vars(runner.model).keys()
     assert 'step' not in vars(runner.optim_wrapper)
 
@@ -172,6 +172,14 @@ def test_a_gradient_that_is_no_number_stops_too_though_the_loss_is_one(tmp_path:
         runner.train()
     assert torch.equal(runner.model.linear.weight, start)
     assert (tmp_path / 'run' / 'nonfinite_iter_1.pth').is_file()
+
+
+def test_an_overflow_that_only_running_statistics_keep_stops_too(tmp_path: Path) -> None:
+    runner = build(tmp_path, Squares(lambda error: dict(loss_clamped=error.clamp_max(1))))
+    with pytest.raises(FloatingPointError, match=r'norm.running_var is not finite in iteration 2 '
+                                                 r'\(loss=1, loss_clamped=1\), on the samples'):
+        runner.train()
+    assert runner.model.norm.running_var.isfinite().all()
 
 
 # --- going on without the iteration

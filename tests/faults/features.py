@@ -23,7 +23,7 @@ CLIPS = [dict(type='SampleOverlapClips', num_clips=2, min_len=3, max_len=6),
 
 
 def write_features(folder: Path, seed: int, bad: Optional[int] = None) -> Path:
-    """Write ``features.npz``; the video ``bad`` overflows in whatever sums it up."""
+    """Write ``features.npz``; the video ``bad`` overflows in whatever sums or squares it."""
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((VIDEOS, FRAMES, CHANNELS)).astype(np.float32)
     if bad is not None:
