@@ -20,12 +20,10 @@ class Video(NamedTuple):
 
 def inspect_video(root: str, path: str) -> Video:
     """Open a video with decord, and decode its first frame."""
-    import decord
+    from cbm_plugin.video_reader import open_video
     try:
-        reader = decord.VideoReader(str(Path(root, path)), num_threads=1)
+        reader = open_video(str(Path(root, path)))
         frames = len(reader)
-        if frames == 0:
-            return Video(0, 0, 'no frames')
         reader[0]
         rate = float(reader.get_avg_fps())
     except Exception as error:  # decord raises RuntimeError, DECORDError, OSError, ...
