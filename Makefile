@@ -29,7 +29,7 @@ endif
 help:
 	@echo 'make train       set up for training (minutes, the first time), then train and test CONFIG'
 	@echo 'make test        complete the set-up (compiles mmcv once, 6 to 10 minutes), then run pytest'
-	@echo 'make lint        ruff on everything, mypy on layers and overlap'
+	@echo 'make lint        ruff on everything, its format and mypy on layers and overlap'
 	@echo 'make coverage    the tests, and what they executed, package by package'
 	@echo 'make soak        hours of faults (ARGS=--quick: minutes), and one table of what survived'
 	@echo 'make env         only the set-up for training'
@@ -66,6 +66,7 @@ test:
 lint:
 	$(READY_TO_TEST)
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check cbm_plugin/layers cbm_plugin/overlap
 	$(RUN) -m mypy
 
 # slower than `make test`: executed lines are counted, in every process that a test starts

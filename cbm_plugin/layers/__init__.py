@@ -1,4 +1,5 @@
 """Idea 1, the Context Bridge Module, beside the recurrent layers of the field. Plain PyTorch."""
+
 from .bridge import Bridge
 from .build import LAYERS, layer_factory
 from .cbm import CBM
@@ -20,9 +21,30 @@ from .variants import (
 )
 
 __all__ = [
-    'Bridge', 'CBM', 'ConvGRU', 'ConvLSTM', 'ConvRNN', 'DeepRNN', 'FrameBatchNorm', 'GRU',
-    'LAYERS', 'LSTM', 'Merge', 'POLYGON_CHANNELS', 'POLYGON_RELEASED_CHANNELS', 'Packed',
-    'Packing', 'RNN', 'RecurrentLayer', 'STANDALONE_CHANNELS', 'State', 'TemporalDropout',
-    'VARIANTS', 'detach_state', 'layer_factory', 'map_state', 'state_survival',
+    'Bridge',
+    'CBM',
+    'ConvGRU',
+    'ConvLSTM',
+    'ConvRNN',
+    'DeepRNN',
+    'FrameBatchNorm',
+    'GRU',
+    'LAYERS',
+    'LSTM',
+    'Merge',
+    'POLYGON_CHANNELS',
+    'POLYGON_RELEASED_CHANNELS',
+    'Packed',
+    'Packing',
+    'RNN',
+    'RecurrentLayer',
+    'STANDALONE_CHANNELS',
+    'State',
+    'TemporalDropout',
+    'VARIANTS',
+    'detach_state',
+    'layer_factory',
+    'map_state',
+    'state_survival',
     'variant_settings',
 ]

@@ -1,4 +1,5 @@
 """The context bridge R: what turns each frame into features, without recurrence."""
+
 from typing import Callable, List, Optional, Tuple
 
 from torch import Tensor, nn
@@ -34,16 +35,25 @@ class Bridge(nn.Module):
             ``(M, C, H, W)``; it brings its own stride.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Optional[int] = 3,
-                 stride: int = 1, norm: Norm = None, activation: str = 'relu',
-                 statistics: str = 'sequence',
-                 unit: Optional[Callable[[int, int], nn.Module]] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Optional[int] = 3,
+        stride: int = 1,
+        norm: Norm = None,
+        activation: str = 'relu',
+        statistics: str = 'sequence',
+        unit: Optional[Callable[[int, int], nn.Module]] = None,
+    ) -> None:
         super().__init__()
         self.is_projection = unit is None
         self.stride = stride
         self.unit: nn.Module = (
-            projection(in_channels, out_channels, kernel_size, stride) if unit is None
-            else unit(in_channels, out_channels))
+            projection(in_channels, out_channels, kernel_size, stride)
+            if unit is None
+            else unit(in_channels, out_channels)
+        )
         self.norm = build_norm(norm, out_channels)
         self.activation = check_activation(activation)
         self.statistics = check_statistics(statistics)

@@ -1,4 +1,5 @@
 """Layers by name, so that a config can say which."""
+
 from functools import partial
 from inspect import signature
 from typing import Callable, Dict, Iterable
@@ -10,7 +11,8 @@ from .recurrent import RecurrentLayer
 from .units import GRU, LSTM, RNN, ConvGRU, ConvLSTM, ConvRNN
 
 LAYERS: Dict[str, Callable[..., RecurrentLayer]] = {
-    cls.__name__: cls for cls in (CBM, ConvRNN, ConvLSTM, ConvGRU, RNN, LSTM, GRU)}
+    cls.__name__: cls for cls in (CBM, ConvRNN, ConvLSTM, ConvGRU, RNN, LSTM, GRU)
+}
 """Every recurrent layer, by the name that a config uses."""
 
 
@@ -20,14 +22,21 @@ def check_options(kind: type, options: Iterable[str]) -> None:
     Raises:
         ValueError: it does not; the message names those that it takes.
     """
-    own = next(cls for cls in kind.__mro__ if '__init__' in vars(cls) and not any(
-        parameter.kind is parameter.VAR_KEYWORD
-        for parameter in signature(vars(cls)['__init__']).parameters.values()))
+    own = next(
+        cls
+        for cls in kind.__mro__
+        if '__init__' in vars(cls)
+        and not any(
+            parameter.kind is parameter.VAR_KEYWORD
+            for parameter in signature(vars(cls)['__init__']).parameters.values()
+        )
+    )
     known = [name for name in signature(own).parameters if not name.endswith('_channels')]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise ValueError(f"{kind.__name__} has no option '{unknown[0]}': use one of "
-                         f'{sorted(known)}')
+        raise ValueError(
+            f"{kind.__name__} has no option '{unknown[0]}': use one of {sorted(known)}"
+        )
 
 
 def layer_factory(config: dict) -> Callable[..., nn.Module]:

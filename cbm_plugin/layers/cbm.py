@@ -1,4 +1,5 @@
 """The Context Bridge Module: one layer whose two flows train apart (section 3.1)."""
+
 from typing import Callable, List, Literal, Optional, Tuple, TypeVar, Union
 
 import torch
@@ -62,28 +63,50 @@ class CBM(FastTwin):
         ValueError: an option is unknown or out of range; the message names what is allowed.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3, *,
-                 activation: str = 'relu', norm: Norm = 'BN', gate_norm: Norm = None,
-                 merge: str = 'product', temporal_dropout: float = 0.5, stride: int = 1,
-                 bridge_kernel_size: Optional[int] = None, statistics: str = 'sequence',
-                 init: Init = 'near_identity',
-                 bridge: Union[MakeBridge, Literal[False], None] = None,
-                 temporal: Optional[Callable[..., RecurrentLayer]] = None,
-                 twin: str = 'fast') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: Optional[int] = 3,
+        *,
+        activation: str = 'relu',
+        norm: Norm = 'BN',
+        gate_norm: Norm = None,
+        merge: str = 'product',
+        temporal_dropout: float = 0.5,
+        stride: int = 1,
+        bridge_kernel_size: Optional[int] = None,
+        statistics: str = 'sequence',
+        init: Init = 'near_identity',
+        bridge: Union[MakeBridge, Literal[False], None] = None,
+        temporal: Optional[Callable[..., RecurrentLayer]] = None,
+        twin: str = 'fast',
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, twin)
         if bridge is False and (merge != 'product' or stride != 1):
-            raise ValueError(f"without a bridge there is nothing to merge ('{merge}') and nothing "
-                             f'with a stride ({stride}): leave both at their defaults')
+            raise ValueError(
+                f"without a bridge there is nothing to merge ('{merge}') and nothing "
+                f'with a stride ({stride}): leave both at their defaults'
+            )
         self.bridge: Optional[Bridge] = None
         if bridge is not False:
-            self.bridge = Bridge(in_channels, hidden_channels, bridge_kernel_size or kernel_size,
-                                 stride, norm, activation, statistics, bridge)
+            self.bridge = Bridge(
+                in_channels,
+                hidden_channels,
+                bridge_kernel_size or kernel_size,
+                stride,
+                norm,
+                activation,
+                statistics,
+                bridge,
+            )
             self.merge = Merge(merge, hidden_channels, vectors=kernel_size is None)
         self.gate_pool = nn.MaxPool2d(3, stride, padding=1) if stride > 1 else None
         self.temporal_dropout = TemporalDropout(temporal_dropout)
         if temporal is None:
-            self.temporal: RecurrentLayer = RNN(in_channels, hidden_channels, kernel_size,
-                                                'sigmoid', gate_norm, init)
+            self.temporal: RecurrentLayer = RNN(
+                in_channels, hidden_channels, kernel_size, 'sigmoid', gate_norm, init
+            )
         else:
             self.temporal = temporal(in_channels, hidden_channels, kernel_size)
         self.temporal.twin = twin
@@ -99,8 +122,11 @@ class CBM(FastTwin):
 
     def has_fast_twin(self) -> bool:
         """Whether R and T both have one."""
-        return self.bridge is not None and self.bridge.has_fast_twin() \
+        return (
+            self.bridge is not None
+            and self.bridge.has_fast_twin()
             and self.temporal.has_fast_twin()
+        )
 
     @property
     def flows(self) -> Tuple[Bridge, FastTwin]:
@@ -117,13 +143,15 @@ class CBM(FastTwin):
         """T's: the bridge sees no state."""
         return self.flows[1].fast_state_units()
 
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
+    def fast_states(
+        self, projected: List[Tensor], units: List[Unit], packing: Packing, start: Optional[State]
+    ) -> State:
         """T's, as :meth:`FastTwin.fast_states`."""
         return self.flows[1].fast_states(projected, units, packing, start)
 
-    def recurrence(self, frames: Tensor, packing: Packing,
-                   start: Optional[State]) -> Tuple[Tensor, State]:
+    def recurrence(
+        self, frames: Tensor, packing: Packing, start: Optional[State]
+    ) -> Tuple[Tensor, State]:
         """As :meth:`RecurrentLayer.recurrence`: the merged flows, and the states of T."""
         keep = self.temporal_dropout(len(packing.batch_sizes))
         if self.runs_fast(packing):
@@ -147,22 +175,32 @@ class CBM(FastTwin):
 
     def _streams(self) -> bool:
         """Whether a step is the short one: inference, and the paper's layer without a stride."""
-        if torch.is_grad_enabled() or self.training or self.twin != 'fast' \
-                or not self.has_fast_twin():
+        if (
+            torch.is_grad_enabled()
+            or self.training
+            or self.twin != 'fast'
+            or not self.has_fast_twin()
+        ):
             return False
         bridge, temporal = self.flows
-        return (isinstance(temporal, RNN) and type(temporal) in (RNN, ConvRNN)
-                and temporal.activation == 'sigmoid' and in_training(bridge.norm) is None
-                and in_training(temporal.norm) is None and self.merge.kind == 'product'
-                and bridge.projection.weight.shape == temporal.input_unit.weight.shape
-                and bridge.stride == 1)
+        return (
+            isinstance(temporal, RNN)
+            and type(temporal) in (RNN, ConvRNN)
+            and temporal.activation == 'sigmoid'
+            and in_training(bridge.norm) is None
+            and in_training(temporal.norm) is None
+            and self.merge.kind == 'product'
+            and bridge.projection.weight.shape == temporal.input_unit.weight.shape
+            and bridge.stride == 1
+        )
 
     def _step_units(self) -> Units:
         bridge, temporal = self.fast_inputs()
         return [fast.join(bridge, temporal)], self.fast_state_units()
 
-    def _fast(self, frames: Tensor, packing: Packing, start: Optional[State],
-              keep: Keep) -> Tuple[Tensor, State]:
+    def _fast(
+        self, frames: Tensor, packing: Packing, start: Optional[State], keep: Keep
+    ) -> Tuple[Tensor, State]:
         (z, *projected), units = self.project(frames, packing, keep)
         states = self.fast_states(projected, units, packing, start)
         bridge, temporal = self.flows
@@ -182,5 +220,6 @@ class CBM(FastTwin):
 
 def _fits(state: Optional[State], x_t: Tensor, channels: int) -> bool:
     """Whether a state is one map for each of the frame's."""
-    return state is None or (isinstance(state, Tensor)
-                             and state.shape == (x_t.shape[0], channels, *x_t.shape[2:]))
+    return state is None or (
+        isinstance(state, Tensor) and state.shape == (x_t.shape[0], channels, *x_t.shape[2:])
+    )

@@ -1,4 +1,5 @@
 """A deep stack of recurrent layers, with shortcuts and pooling between them."""
+
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from torch import Tensor, nn
@@ -44,13 +45,21 @@ class DeepRNN(nn.Module):
             layer after its first.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: Sequence[int],
-                 layer: Optional[dict] = None, *, first_layer: Optional[dict] = None,
-                 downsample_at: Sequence[int] = (),
-                 shortcuts: Union[int, Sequence[Span], None] = None, shortcut: str = 'identity',
-                 shortcut_norm: Norm = 'BN', pool_after: Union[int, Sequence[int], None] = None,
-                 pool: Optional[dict] = None,
-                 statistics: str = 'sequence') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: Sequence[int],
+        layer: Optional[dict] = None,
+        *,
+        first_layer: Optional[dict] = None,
+        downsample_at: Sequence[int] = (),
+        shortcuts: Union[int, Sequence[Span], None] = None,
+        shortcut: str = 'identity',
+        shortcut_norm: Norm = 'BN',
+        pool_after: Union[int, Sequence[int], None] = None,
+        pool: Optional[dict] = None,
+        statistics: str = 'sequence',
+    ) -> None:
         super().__init__()
         depth = len(hidden_channels)
         if depth == 0:
@@ -79,8 +88,14 @@ class DeepRNN(nn.Module):
                 stride = 1
                 for factor in strides:
                     stride *= factor
-                self.shortcuts[str(last)] = Bridge(widths[source - 1], widths[last], kernel, stride,
-                                                   shortcut_norm, statistics=statistics)
+                self.shortcuts[str(last)] = Bridge(
+                    widths[source - 1],
+                    widths[last],
+                    kernel,
+                    stride,
+                    shortcut_norm,
+                    statistics=statistics,
+                )
         pool = dict(kernel_size=2, ceil_mode=True) if pool is None else pool
         self.pool = nn.MaxPool2d(**pool) if self.pool_after else None
 
@@ -89,9 +104,13 @@ class DeepRNN(nn.Module):
         """Number of layers."""
         return len(self.layers)
 
-    def forward(self, x: Union[Tensor, Packed], state: Optional[State] = None,
-                lengths: Lengths = None, state_at: Lengths = None
-                ) -> Tuple[Union[Tensor, Packed], State]:
+    def forward(
+        self,
+        x: Union[Tensor, Packed],
+        state: Optional[State] = None,
+        lengths: Lengths = None,
+        state_at: Lengths = None,
+    ) -> Tuple[Union[Tensor, Packed], State]:
         """As one layer's :meth:`~cbm_plugin.layers.recurrent.RecurrentLayer.forward`.
 
         Returns:
@@ -101,8 +120,9 @@ class DeepRNN(nn.Module):
             frames, new_state = self._run_packed(*x, state, state_at)
             return Packed(frames, x.packing), new_state
         if x.ndim < 3:
-            raise ValueError(f'DeepRNN expects (N, T, C, H, W) or (N, T, C), got the shape '
-                             f'{tuple(x.shape)}')
+            raise ValueError(
+                f'DeepRNN expects (N, T, C, H, W) or (N, T, C), got the shape {tuple(x.shape)}'
+            )
         batch, steps = x.shape[:2]
         packing = Packing(batch, steps, check_lengths(x, lengths))
         frames, new_state = self._run_packed(packing.pack(x), packing, state, state_at)
@@ -110,20 +130,27 @@ class DeepRNN(nn.Module):
 
     def step(self, x_t: Tensor, state: Optional[State] = None) -> Tuple[Tensor, State]:
         """One item: ``x_t (N, C, ...)`` -> ``y_t`` and the new states."""
-        return self._run(frames_of_step(x_t), one_step(x_t.shape[0]), state,
-                         lambda layer, frames, layer_state: layer.step(frames, layer_state))
+        return self._run(
+            frames_of_step(x_t),
+            one_step(x_t.shape[0]),
+            state,
+            lambda layer, frames, layer_state: layer.step(frames, layer_state),
+        )
 
-    def _run_packed(self, frames: Tensor, packing: Packing, state: Optional[State],
-                    state_at: Lengths) -> Tuple[Tensor, State]:
-        def run_layer(layer: nn.Module, frames: Tensor,
-                      layer_state: Optional[State]) -> Tuple[Tensor, State]:
+    def _run_packed(
+        self, frames: Tensor, packing: Packing, state: Optional[State], state_at: Lengths
+    ) -> Tuple[Tensor, State]:
+        def run_layer(
+            layer: nn.Module, frames: Tensor, layer_state: Optional[State]
+        ) -> Tuple[Tensor, State]:
             packed, new_state = layer(Packed(frames, packing), layer_state, state_at=state_at)
             return packed.frames, new_state
 
         return self._run(frames, packing, state, run_layer)
 
-    def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
-             run_layer: RunLayer) -> Tuple[Tensor, State]:
+    def _run(
+        self, frames: Tensor, packing: Packing, state: Optional[State], run_layer: RunLayer
+    ) -> Tuple[Tensor, State]:
         """Layer after layer, with what stands between them."""
         states = self._layer_states(state)
         new_states: List[State] = []
@@ -136,8 +163,9 @@ class DeepRNN(nn.Module):
             frames = self._close_block(number, frames, inputs, packing)
         return frames, tuple(new_states)
 
-    def _close_block(self, number: int, frames: Tensor, inputs: Dict[int, Tensor],
-                     packing: Packing) -> Tensor:
+    def _close_block(
+        self, number: int, frames: Tensor, inputs: Dict[int, Tensor], packing: Packing
+    ) -> Tensor:
         if number in self.sources:
             source = self.sources[number]
             block_input = inputs[source]
@@ -154,8 +182,10 @@ class DeepRNN(nn.Module):
         if state is None:
             return [None] * self.depth
         if not isinstance(state, (tuple, list)) or len(state) != self.depth:
-            raise ValueError(f'a stack of {self.depth} layers expects a tuple of {self.depth} '
-                             f'states, got {shapes(state)}')
+            raise ValueError(
+                f'a stack of {self.depth} layers expects a tuple of {self.depth} '
+                f'states, got {shapes(state)}'
+            )
         return state
 
 
@@ -176,27 +206,33 @@ def _multiples(every: Union[int, Sequence[int], None], depth: int) -> Sequence[i
     return _checked(every, depth, 'pool_after')
 
 
-def _spans(shortcuts: Union[int, Sequence[Span], None],
-           depth: int) -> Tuple[Dict[int, int], Dict[int, int]]:
+def _spans(
+    shortcuts: Union[int, Sequence[Span], None], depth: int
+) -> Tuple[Dict[int, int], Dict[int, int]]:
     """First layer -> last layer of each shortcut, and last layer -> where it starts."""
     if shortcuts is None:
         return {}, {}
     if isinstance(shortcuts, int):
         if shortcuts < 1:
             raise ValueError(f'shortcuts is {shortcuts}, but must be at least 1, or None')
-        shortcuts = [(first, first + shortcuts - 1)
-                     for first in range(1, depth - shortcuts + 2, shortcuts)]
+        shortcuts = [
+            (first, first + shortcuts - 1) for first in range(1, depth - shortcuts + 2, shortcuts)
+        ]
     spans: Dict[int, int] = {}
     sources: Dict[int, int] = {}
     free_from = 1
     for first, last, *rest in sorted(map(tuple, shortcuts)):
-        source, = rest or [first]
+        (source,) = rest or [first]
         _checked((first, last, source), depth, 'shortcuts')
         if not free_from <= first <= last:
-            raise ValueError(f'the shortcut ({first}, {last}) overlaps the one before it, or ends '
-                             'before it starts: spans are (first layer, last layer), apart')
+            raise ValueError(
+                f'the shortcut ({first}, {last}) overlaps the one before it, or ends '
+                'before it starts: spans are (first layer, last layer), apart'
+            )
         if source > first:
-            raise ValueError(f'the shortcut ({first}, {last}) starts from the input of layer '
-                             f'{source}, which is not there yet: name a layer up to {first}')
+            raise ValueError(
+                f'the shortcut ({first}, {last}) starts from the input of layer '
+                f'{source}, which is not there yet: name a layer up to {first}'
+            )
         spans[first], sources[last], free_from = last, source, last + 1
     return spans, sources

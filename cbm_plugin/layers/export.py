@@ -3,6 +3,7 @@
 So any runtime can stream: it keeps the states between frames, as ``layer.step`` does in PyTorch.
 Needs ``pip install onnx onnxscript onnxruntime``, and nothing of them before it is called.
 """
+
 import copy
 import logging
 import os
@@ -52,9 +53,15 @@ class StepModule(nn.Module):
         return (y_t, *flatten_state(state))
 
 
-def export_step(module: nn.Module, x_t: Tensor, path: Union[str, Path], *,
-                dynamic_batch: bool = False, metadata: Optional[Dict[str, str]] = None,
-                accept: Optional[Callable[[Path], Any]] = None) -> None:
+def export_step(
+    module: nn.Module,
+    x_t: Tensor,
+    path: Union[str, Path],
+    *,
+    dynamic_batch: bool = False,
+    metadata: Optional[Dict[str, str]] = None,
+    accept: Optional[Callable[[Path], Any]] = None,
+) -> None:
     """Write one step of ``module`` as an ONNX file, whole or not at all.
 
     Inputs are ``frame``, ``state_0``, ``state_1``, ...; outputs are ``output``, ``new_state_0``,
@@ -76,6 +83,7 @@ def export_step(module: nn.Module, x_t: Tensor, path: Union[str, Path], *,
     """
     require('onnx', 'onnxscript')
     import onnx
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     proto = _translate(_exportable(module), x_t.detach().cpu(), dynamic_batch)
@@ -93,12 +101,14 @@ def export_step(module: nn.Module, x_t: Tensor, path: Union[str, Path], *,
 
 class Differences(NamedTuple):
     """Largest absolute differences over all frames: of the outputs, and of the states."""
+
     output: float
     state: float
 
 
-def compare_step(module: nn.Module, path: Union[str, Path],
-                 frames: Iterable[Tensor]) -> Differences:
+def compare_step(
+    module: nn.Module, path: Union[str, Path], frames: Iterable[Tensor]
+) -> Differences:
     """Step through ``frames`` in onnxruntime and in PyTorch, each carrying its own states.
 
     Args:
@@ -111,6 +121,7 @@ def compare_step(module: nn.Module, path: Union[str, Path],
     """
     require('onnxruntime')
     from onnxruntime import InferenceSession
+
     session = InferenceSession(str(path), providers=['CPUExecutionProvider'])
     stepper: Any = copy.deepcopy(module).eval().cpu()
     names = [node.name for node in session.get_inputs()]
@@ -124,8 +135,9 @@ def compare_step(module: nn.Module, path: Union[str, Path],
         ours = flatten_state(state)
         theirs = theirs or [torch.zeros_like(leaf).numpy() for leaf in ours]
         output, *theirs = session.run(None, dict(zip(names, [x_t.numpy(), *theirs])))
-        now = torch.stack([_difference(y_t, output),
-                           torch.stack(list(map(_difference, ours, theirs))).max()])
+        now = torch.stack(
+            [_difference(y_t, output), torch.stack(list(map(_difference, ours, theirs))).max()]
+        )
         differences = torch.maximum(differences, now)  # unlike max(), lets NaN through
     return Differences(*differences.tolist())
 
@@ -138,8 +150,10 @@ def require(*packages: str) -> None:
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise ImportError(f'{" and ".join(missing)} not installed, but ONNX export needs it: '
-                          'pip install onnx onnxscript onnxruntime')
+        raise ImportError(
+            f'{" and ".join(missing)} not installed, but ONNX export needs it: '
+            'pip install onnx onnxscript onnxruntime'
+        )
 
 
 def _exportable(module: nn.Module) -> nn.Module:
@@ -167,12 +181,17 @@ def _translate(module: Any, x_t: Tensor, dynamic_batch: bool) -> Any:
     # torch.export is called here, not by torch.onnx.export: that tries several ways in turn, and
     # one of them fixed the batch size without a word.
     with _quiet():
-        program = torch.export.export(StepModule(module, like).eval(), inputs,
-                                      dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(
+            StepModule(module, like).eval(), inputs, dynamic_shapes=shapes, strict=False
+        )
         converted = torch.onnx.export(
-            program, dynamo=True, verbose=False, dynamic_shapes=shapes,
+            program,
+            dynamo=True,
+            verbose=False,
+            dynamic_shapes=shapes,
             input_names=['frame', *(f'state_{i}' for i in range(len(states)))],
-            output_names=['output', *(f'new_state_{i}' for i in range(len(states)))])
+            output_names=['output', *(f'new_state_{i}' for i in range(len(states)))],
+        )
     assert converted is not None  # it is with dynamo=True
     return converted.model_proto
 

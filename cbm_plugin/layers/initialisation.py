@@ -4,6 +4,7 @@ A change of the state reaches the state ``k`` frames later multiplied by ``k`` J
 recurrence. A gate that starts with small weights works on the flat of nothing: PyTorch's default
 leaves .0003 of a change after four frames. :func:`state_survival` measures it.
 """
+
 from typing import Any, Callable, Dict, Union
 
 import torch
@@ -28,8 +29,13 @@ def xavier(input_unit: Projection, state_unit: Projection, gain: float = 3.0) ->
         nn.init.zeros_(input_unit.bias)
 
 
-def near_identity(input_unit: Projection, state_unit: Projection, scale: float = 4.0,
-                  bias: float = -2.0, gain: float = 1.0) -> None:
+def near_identity(
+    input_unit: Projection,
+    state_unit: Projection,
+    scale: float = 4.0,
+    bias: float = -2.0,
+    gain: float = 1.0,
+) -> None:
     """State weights near ``scale`` times the identity: the gate starts as a latch.
 
     With ``sigmoid(4 s - 2)`` a half-open gate sits where the sigmoid is steepest, so that a change
@@ -50,7 +56,10 @@ def default(input_unit: Projection, state_unit: Projection) -> None:
 
 
 INITIALISATIONS: Dict[str, Callable[..., None]] = {
-    'xavier': xavier, 'near_identity': near_identity, 'default': default}
+    'xavier': xavier,
+    'near_identity': near_identity,
+    'default': default,
+}
 
 
 PLAIN_XAVIER: Init = dict(type='xavier', gain=1.0)
@@ -71,8 +80,9 @@ def initialise_recurrence(init: Init, input_unit: Projection, state_unit: Projec
     options: Dict[str, Any] = dict(type=init) if isinstance(init, str) else dict(init)
     kind = options.pop('type')
     if kind not in INITIALISATIONS:
-        raise ValueError(f"initialisation '{kind}' is unknown: use one of "
-                         f'{sorted(INITIALISATIONS)}')
+        raise ValueError(
+            f"initialisation '{kind}' is unknown: use one of {sorted(INITIALISATIONS)}"
+        )
     INITIALISATIONS[kind](input_unit, state_unit, **options)
 
 

@@ -1,4 +1,5 @@
 """How the two flows become one again (section 5, analysis on merge function)."""
+
 from typing import Callable, Dict, Optional
 
 import torch
@@ -7,7 +8,10 @@ from torch import Tensor, nn
 from .recurrent import projection
 
 MERGES: Dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    'product': torch.mul, 'sum': torch.add, 'max': torch.maximum}
+    'product': torch.mul,
+    'sum': torch.add,
+    'max': torch.maximum,
+}
 
 
 class Merge(nn.Module):
@@ -26,8 +30,7 @@ class Merge(nn.Module):
     def __init__(self, kind: str, channels: int, vectors: bool = False) -> None:
         super().__init__()
         if kind not in MERGES and kind != 'concat':
-            raise ValueError(f"merge '{kind}' is unknown: use one of "
-                             f"{sorted([*MERGES, 'concat'])}")
+            raise ValueError(f"merge '{kind}' is unknown: use one of {sorted([*MERGES, 'concat'])}")
         self.kind = kind
         self.mix: Optional[nn.Module] = None
         if kind == 'concat':

@@ -1,4 +1,5 @@
 """Normalisation of packed frames: padding is not among them, so every norm is exact as it is."""
+
 import math
 from typing import Any, Callable, Dict, Optional, Tuple, Union
 
@@ -77,12 +78,14 @@ def check_norm(norm: Optional[nn.Module]) -> Optional[nn.Module]:
         raise TypeError(
             f"a recurrent layer's batch norm was replaced by {type(norm).__name__}, which waits for"
             ' the other processes at every step, though their sequences may be shorter: remove '
-            "`sync_bn` from the config, or use norm='GN'")
+            "`sync_bn` from the config, or use norm='GN'"
+        )
     return norm
 
 
-def normalise_sequence(norm: Optional[nn.Module], frames: Tensor, packing: Packing,
-                       statistics: str) -> Tensor:
+def normalise_sequence(
+    norm: Optional[nn.Module], frames: Tensor, packing: Packing, statistics: str
+) -> Tensor:
     """``norm`` on packed ``frames (M, C, ...)``.
 
     Args:
@@ -119,8 +122,9 @@ def in_training(norm: Optional[nn.Module]) -> Optional[_BatchNorm]:
     return None
 
 
-def fold(norm: Optional[nn.Module], weight: Tensor,
-         bias: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:
+def fold(
+    norm: Optional[nn.Module], weight: Tensor, bias: Optional[Tensor] = None
+) -> Tuple[Tensor, Optional[Tensor]]:
     """Weight and bias of a unit, with the batch norm after it inside where that is a constant.
 
     Args:
@@ -140,13 +144,18 @@ def fold(norm: Optional[nn.Module], weight: Tensor,
 def check_statistics(statistics: str) -> str:
     """``statistics`` itself, if there is such a mode."""
     if statistics not in ('sequence', 'step'):
-        raise ValueError(f"statistics is '{statistics}': use 'sequence' (all frames at once) or "
-                         "'step' (one time step after another, as the authors)")
+        raise ValueError(
+            f"statistics is '{statistics}': use 'sequence' (all frames at once) or "
+            "'step' (one time step after another, as the authors)"
+        )
     return statistics
 
 
 ACTIVATIONS: Dict[str, Callable[[Tensor], Tensor]] = {
-    'relu': F.relu, 'tanh': torch.tanh, 'sigmoid': torch.sigmoid}
+    'relu': F.relu,
+    'tanh': torch.tanh,
+    'sigmoid': torch.sigmoid,
+}
 
 
 def check_activation(name: str) -> str:

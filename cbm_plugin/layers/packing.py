@@ -13,6 +13,7 @@ So padding is never computed, and cannot reach a gradient, a state or a batch st
 kept channels last: one step is one piece of memory, and a batch without padding that is already in
 this order is packed and unpacked without a copy.
 """
+
 from functools import cached_property
 from itertools import accumulate
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
@@ -74,13 +75,17 @@ class Packing:
         if self.rectangular:
             x = frames.unflatten(0, (len(self.batch_sizes), self.batch)).transpose(0, 1)
             missing = self.steps - x.shape[1]
-            return x if missing == 0 else torch.cat(
-                [x, x.new_zeros(self.batch, missing, *x.shape[2:])], dim=1)
+            return (
+                x
+                if missing == 0
+                else torch.cat([x, x.new_zeros(self.batch, missing, *x.shape[2:])], dim=1)
+            )
         shape = (self.batch * self.steps, *frames.shape[1:])
         padded = torch.zeros(shape, dtype=frames.dtype, device=frames.device)
         padded = padded.contiguous(memory_format=_format(frames))
         return padded.index_copy(0, self._places.to(frames.device), frames).unflatten(
-            0, (self.batch, self.steps))
+            0, (self.batch, self.steps)
+        )
 
     def sort(self, state: State) -> State:
         """Rows ``(N, ...)`` in the batch's order -> longest sequence first."""
@@ -92,7 +97,7 @@ class Packing:
     def previous(self, rows: Tensor) -> Tensor:
         """Of what stands in packed rows, what each row but the first step's sees as its past."""
         if self.rectangular:
-            return rows[:-self.batch]
+            return rows[: -self.batch]
         return rows.index_select(0, self._pasts.to(rows.device))
 
     def pick(self, initial: State, history: State, at: Optional[Tensor]) -> State:
@@ -107,7 +112,7 @@ class Packing:
             ``(N, ...)`` or ``(N, Q, ...)``.
         """
         if at is None and self.rectangular:
-            return map_state(lambda leaf: leaf[-self.batch:], history)
+            return map_state(lambda leaf: leaf[-self.batch :], history)
         return self._pick(initial, history, self.lengths if at is None else at)
 
     def _pick(self, initial: State, history: State, at: Optional[Tensor]) -> State:
@@ -132,15 +137,18 @@ class Packing:
     @cached_property
     def _pasts(self) -> Tensor:
         """Of each packed row but the first step's, the row that is its past."""
-        return torch.cat([torch.arange(start, start + size)
-                          for start, size in zip(self.offsets, self.batch_sizes[1:])])
+        return torch.cat(
+            [
+                torch.arange(start, start + size)
+                for start, size in zip(self.offsets, self.batch_sizes[1:])
+            ]
+        )
 
     @cached_property
     def _places(self) -> Tensor:
         """Where each packed row stands in the padded batch ``(N * T,)``."""
         order = torch.arange(self.batch) if self.order is None else self.order
-        return torch.cat([order[:size] * self.steps + t
-                          for t, size in enumerate(self.batch_sizes)])
+        return torch.cat([order[:size] * self.steps + t for t, size in enumerate(self.batch_sizes)])
 
 
 def one_step(batch: int) -> Packing:
@@ -160,12 +168,14 @@ class Packed(NamedTuple):
         frames: ``(M, C, ...)``.
         packing: where each row stands.
     """
+
     frames: Tensor
     packing: Packing
 
 
-def per_step(function: Callable[[Tensor], Tensor], frames: Tensor,
-             batch_sizes: Sequence[int]) -> Tensor:
+def per_step(
+    function: Callable[[Tensor], Tensor], frames: Tensor, batch_sizes: Sequence[int]
+) -> Tensor:
     """``function`` on the rows of one step after another."""
     return torch.cat([function(rows) for rows in frames.split(list(batch_sizes))])
 

@@ -1,4 +1,5 @@
 """The one interface of everything that recurs, and what all of it has in common."""
+
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import List, Optional, Tuple, TypeVar, Union
@@ -22,8 +23,13 @@ Projection = Union[nn.Linear, nn.Conv2d]
 Self = TypeVar('Self', bound='RecurrentLayer')
 
 
-def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], stride: int = 1,
-               bias: bool = True) -> Projection:
+def projection(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: Optional[int],
+    stride: int = 1,
+    bias: bool = True,
+) -> Projection:
     """A convolution that keeps the map's size (over ``stride``), or a linear map of vectors.
 
     Args:
@@ -41,8 +47,10 @@ def projection(in_channels: int, out_channels: int, kernel_size: Optional[int], 
             raise ValueError(f'stride is {stride}, but vectors (kernel_size=None) have none: use 1')
         return nn.Linear(in_channels, out_channels, bias=bias)
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f'kernel_size is {kernel_size}, but must be odd and positive, or None for '
-                         'sequences of vectors')
+        raise ValueError(
+            f'kernel_size is {kernel_size}, but must be odd and positive, or None for '
+            'sequences of vectors'
+        )
     kind = StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d
     return kind(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=bias)
 
@@ -94,8 +102,9 @@ class RecurrentLayer(nn.Module, ABC):
         ValueError: an option is unknown or out of range; the message names what is allowed.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int],
-                 twin: str = 'fast') -> None:
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: Optional[int], twin: str = 'fast'
+    ) -> None:
         super().__init__()
         for name, value in (('in_channels', in_channels), ('hidden_channels', hidden_channels)):
             if value < 1:
@@ -132,14 +141,21 @@ class RecurrentLayer(nn.Module, ABC):
         It does not for one item if gradients are wanted: it gains by seeing many at once, and one
         step of plain autograd is cheaper than its own.
         """
-        return (self.twin == 'fast' and self.has_fast_twin()
-                and not (packing.steps == 1 and torch.is_grad_enabled()))
+        return (
+            self.twin == 'fast'
+            and self.has_fast_twin()
+            and not (packing.steps == 1 and torch.is_grad_enabled())
+        )
 
     # --- running it
 
-    def forward(self, x: Union[Tensor, Packed], state: Optional[State] = None,
-                lengths: Lengths = None, state_at: Lengths = None
-                ) -> Tuple[Union[Tensor, Packed], State]:
+    def forward(
+        self,
+        x: Union[Tensor, Packed],
+        state: Optional[State] = None,
+        lengths: Lengths = None,
+        state_at: Lengths = None,
+    ) -> Tuple[Union[Tensor, Packed], State]:
         """Run over a padded batch of sequences.
 
         Args:
@@ -173,10 +189,11 @@ class RecurrentLayer(nn.Module, ABC):
         packed, state = self(Packed(frames_of_step(x_t), one_step(x_t.shape[0])), state)
         return packed.frames, state
 
-    def _run(self, frames: Tensor, packing: Packing, state: Optional[State],
-             state_at: Lengths) -> Tuple[Tensor, State]:
+    def _run(
+        self, frames: Tensor, packing: Packing, state: Optional[State], state_at: Lengths
+    ) -> Tuple[Tensor, State]:
         at = check_state_at(state_at, packing.lengths, packing.batch, packing.steps)
-        initial = self.initial_state(frames[:packing.batch])
+        initial = self.initial_state(frames[: packing.batch])
         start = None
         if state is not None:
             initial = self._check_state(state, initial)
@@ -184,8 +201,9 @@ class RecurrentLayer(nn.Module, ABC):
         y, history = self.recurrence(frames, packing, start)
         return y, packing.pick(initial, history, at)
 
-    def recurrence(self, frames: Tensor, packing: Packing,
-                   start: Optional[State]) -> Tuple[Tensor, State]:
+    def recurrence(
+        self, frames: Tensor, packing: Packing, start: Optional[State]
+    ) -> Tuple[Tensor, State]:
         """All outputs ``(M, ...)``, and the states after each item.
 
         Args:
@@ -196,8 +214,9 @@ class RecurrentLayer(nn.Module, ABC):
         states = self.states(frames, packing, start)
         return self.output(states), states
 
-    def states(self, frames: Tensor, packing: Packing, start: Optional[State],
-               keep: Keep = None) -> State:
+    def states(
+        self, frames: Tensor, packing: Packing, start: Optional[State], keep: Keep = None
+    ) -> State:
         """The states after each item.
 
         Args:
@@ -208,10 +227,11 @@ class RecurrentLayer(nn.Module, ABC):
         """
         return self.naive_states(frames, packing, start, keep)
 
-    def naive_states(self, frames: Tensor, packing: Packing, start: Optional[State],
-                     keep: Keep = None) -> State:
+    def naive_states(
+        self, frames: Tensor, packing: Packing, start: Optional[State], keep: Keep = None
+    ) -> State:
         """The states after each item, by :meth:`cell` alone."""
-        state = self.initial_state(frames[:packing.batch]) if start is None else start
+        state = self.initial_state(frames[: packing.batch]) if start is None else start
         history = []
         for t, x_t in enumerate(frames.split(packing.batch_sizes)):
             rows = x_t.shape[0]  # not len(x_t): exporters would take it for a constant
@@ -227,22 +247,27 @@ class RecurrentLayer(nn.Module, ABC):
         dims = 5 if self.kernel_size is not None else 3
         if x.ndim != dims:
             hint = '' if dims == 3 else ' (for vectors, build it with kernel_size=None)'
-            raise ValueError(f'{type(self).__name__} expects {expected}, got the shape '
-                             f'{tuple(x.shape)}{hint}')
+            raise ValueError(
+                f'{type(self).__name__} expects {expected}, got the shape {tuple(x.shape)}{hint}'
+            )
         self._check_channels(x.shape[2], x)
 
     def _check_channels(self, channels: int, x: Tensor) -> None:
         if channels != self.in_channels:
-            raise ValueError(f'{type(self).__name__} was built for in_channels='
-                             f'{self.in_channels}, got {channels} channels in the shape '
-                             f'{tuple(x.shape)}')
+            raise ValueError(
+                f'{type(self).__name__} was built for in_channels='
+                f'{self.in_channels}, got {channels} channels in the shape '
+                f'{tuple(x.shape)}'
+            )
 
     def _check_state(self, state: State, zeros: State) -> State:
         expected, got = shapes(zeros), shapes(state)
         if expected != got:
-            raise ValueError(f'{type(self).__name__} expects a state of the shape {expected}, got '
-                             f'{got}: pass the state that this layer returned for the same batch '
-                             'and map size, or None')
+            raise ValueError(
+                f'{type(self).__name__} expects a state of the shape {expected}, got '
+                f'{got}: pass the state that this layer returned for the same batch '
+                'and map size, or None'
+            )
         return map_state(lambda leaf, zero: leaf.to(zero), state, zeros)
 
     def train(self: Self, mode: bool = True) -> Self:
@@ -271,8 +296,9 @@ class FastTwin(RecurrentLayer):
         """The units that see the state."""
 
     @abstractmethod
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
+    def fast_states(
+        self, projected: List[Tensor], units: List[Unit], packing: Packing, start: Optional[State]
+    ) -> State:
         """The states ``(M, ...)`` after each item.
 
         Args:
@@ -282,19 +308,22 @@ class FastTwin(RecurrentLayer):
             start: the initial state, longest sequence first, or None for zeros.
         """
 
-    def project(self, frames: Tensor, packing: Packing,
-                keep: Keep) -> Tuple[List[Tensor], List[Unit]]:
+    def project(
+        self, frames: Tensor, packing: Packing, keep: Keep
+    ) -> Tuple[List[Tensor], List[Unit]]:
         """What :meth:`fast_inputs` give for all frames, and the units of the state."""
         frames = autocast_frames(frames)
         inputs, state_units = self._prepared.get(
-            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames)
+            self, lambda: (self.fast_inputs(), self.fast_state_units()), frames
+        )
         spans = kept_spans(packing, keep)
         if spans is not None:
             inputs = [unit if unit.always_learns else unit._replace(spans=spans) for unit in inputs]
         return list(project(frames, inputs)), state_units
 
-    def states(self, frames: Tensor, packing: Packing, start: Optional[State],
-               keep: Keep = None) -> State:
+    def states(
+        self, frames: Tensor, packing: Packing, start: Optional[State], keep: Keep = None
+    ) -> State:
         """As :meth:`RecurrentLayer.states`, by the fast twin where it runs."""
         if not self.runs_fast(packing):
             return self.naive_states(frames, packing, start, keep)
@@ -305,8 +334,11 @@ class FastTwin(RecurrentLayer):
 def autocast_frames(frames: Tensor) -> Tensor:
     """``frames`` in the precision that autocast asks for, if it is on."""
     device = frames.device.type
-    if torch.is_autocast_enabled(device) and frames.is_floating_point() \
-            and frames.dtype != torch.float64:
+    if (
+        torch.is_autocast_enabled(device)
+        and frames.is_floating_point()
+        and frames.dtype != torch.float64
+    ):
         return frames.to(torch.get_autocast_dtype(device))
     return frames
 

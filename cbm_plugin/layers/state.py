@@ -1,4 +1,5 @@
 """What a recurrent layer, or a stack of them, remembers."""
+
 from typing import Callable, Tuple, Union
 
 import torch
@@ -27,9 +28,11 @@ def tensor_of(state: State) -> Tensor:
         TypeError: it is a tuple.
     """
     if not isinstance(state, Tensor):
-        raise TypeError(f'a state of one tensor is expected here, got {shapes(state)}: a layer '
-                        'whose state is a tuple supplies output(states), which says what it gives '
-                        'out')
+        raise TypeError(
+            f'a state of one tensor is expected here, got {shapes(state)}: a layer '
+            'whose state is a tuple supplies output(states), which says what it gives '
+            'out'
+        )
     return state
 
 

@@ -1,4 +1,5 @@
 """Temporal dropout: now and then T learns nothing through its input (section 3.1)."""
+
 from itertools import groupby
 from typing import List, Optional, Sequence, Tuple
 
@@ -29,9 +30,12 @@ def kept_spans(packing: Packing, keep: Keep) -> Optional[List[Tuple[int, int]]]:
     """The rows of the steps in ``keep``, neighbours put together; None: all rows."""
     if keep is None:
         return None
-    return [(packing.offsets[steps[0]], packing.offsets[steps[-1] + 1])
-            for kept, group in groupby(range(len(keep)), key=lambda t: keep[t]) if kept
-            for steps in [list(group)]]
+    return [
+        (packing.offsets[steps[0]], packing.offsets[steps[-1] + 1])
+        for kept, group in groupby(range(len(keep)), key=lambda t: keep[t])
+        if kept
+        for steps in [list(group)]
+    ]
 
 
 class TemporalDropout(nn.Module):

@@ -2,6 +2,7 @@
 
 Each is a ``cell`` of a few lines, to be read, and its fast twin of :mod:`~cbm_plugin.layers.fast`.
 """
+
 from typing import Any, List, Optional
 
 import torch
@@ -61,9 +62,16 @@ class RNN(_OneNorm):
         twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
-                 activation: str = 'tanh', norm: Norm = None,
-                 init: Init = PLAIN_XAVIER, twin: str = 'fast') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: Optional[int] = None,
+        activation: str = 'tanh',
+        norm: Norm = None,
+        init: Init = PLAIN_XAVIER,
+        twin: str = 'fast',
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, hidden_channels, kernel_size)
         self.state_unit = projection(hidden_channels, hidden_channels, kernel_size, bias=False)
@@ -76,8 +84,9 @@ class RNN(_OneNorm):
         pre = normalise(self.norm, self.input_unit(x_t) + self.state_unit(state))
         return ACTIVATIONS[self.activation](pre)
 
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
+    def fast_states(
+        self, projected: List[Tensor], units: List[Unit], packing: Packing, start: Optional[State]
+    ) -> State:
         """The states ``(M, C, ...)`` after each item, by the fast twin."""
         (u,), (unit,) = projected, units
         h0 = None if start is None else tensor_of(start)
@@ -97,15 +106,21 @@ class LSTM(_OneNorm):
         twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
-                 norm: Norm = None, twin: str = 'fast') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: Optional[int] = None,
+        norm: Norm = None,
+        twin: str = 'fast',
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, 4 * hidden_channels, kernel_size)
         self.state_unit = projection(hidden_channels, 4 * hidden_channels, kernel_size, bias=False)
         self.norm = build_norm(norm, 4 * hidden_channels)
         initialise_recurrence(PLAIN_XAVIER, self.input_unit, self.state_unit)
         with torch.no_grad():
-            bias_of(self.input_unit)[hidden_channels:2 * hidden_channels] = 1.0
+            bias_of(self.input_unit)[hidden_channels : 2 * hidden_channels] = 1.0
 
     def initial_state(self, x_t: Tensor) -> State:
         """Zeros; the cell adds up small changes, so it is never kept in half precision."""
@@ -124,8 +139,9 @@ class LSTM(_OneNorm):
         """``h``."""
         return pair_of(states)[0]
 
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
+    def fast_states(
+        self, projected: List[Tensor], units: List[Unit], packing: Packing, start: Optional[State]
+    ) -> State:
         """Outputs and cells ``(M, C, ...)`` after each item, by the fast twin."""
         (u,), (unit,) = projected, units
         pair = None if start is None else pair_of(start)
@@ -145,8 +161,14 @@ class GRU(FastTwin):
         twin: see :class:`~cbm_plugin.layers.recurrent.RecurrentLayer`.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = None,
-                 norm: Norm = None, twin: str = 'fast') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: Optional[int] = None,
+        norm: Norm = None,
+        twin: str = 'fast',
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, twin)
         self.input_unit = projection(in_channels, 3 * hidden_channels, kernel_size)
         self.gate_unit = projection(hidden_channels, 2 * hidden_channels, kernel_size, bias=False)
@@ -162,9 +184,9 @@ class GRU(FastTwin):
         """One item: see the class."""
         h, width = tensor_of(state), self.hidden_channels
         u_t = self.input_unit(x_t)
-        gates = normalise(self.gate_norm, u_t[:, :2 * width] + self.gate_unit(h))
+        gates = normalise(self.gate_norm, u_t[:, : 2 * width] + self.gate_unit(h))
         z, r = torch.sigmoid(gates).chunk(2, dim=1)
-        candidate = normalise(self.norm, u_t[:, 2 * width:] + self.state_unit(r * h))
+        candidate = normalise(self.norm, u_t[:, 2 * width :] + self.state_unit(r * h))
         return (1 - z) * h + z * torch.tanh(candidate)
 
     def has_fast_twin(self) -> bool:
@@ -174,42 +196,58 @@ class GRU(FastTwin):
     def fast_inputs(self) -> List[Unit]:
         """W of the gates and of the candidate, with norms that are constants inside."""
         weight, bias, width = self.input_unit.weight, bias_of(self.input_unit), self.hidden_channels
-        return [Unit(*fold(self.gate_norm, weight[:2 * width], bias[:2 * width])),
-                Unit(*fold(self.norm, weight[2 * width:], bias[2 * width:]))]
+        return [
+            Unit(*fold(self.gate_norm, weight[: 2 * width], bias[: 2 * width])),
+            Unit(*fold(self.norm, weight[2 * width :], bias[2 * width :])),
+        ]
 
     def fast_state_units(self) -> List[Unit]:
         """U of the gates and of the candidate, likewise."""
-        return [Unit(*fold(self.gate_norm, self.gate_unit.weight)),
-                Unit(*fold(self.norm, self.state_unit.weight))]
+        return [
+            Unit(*fold(self.gate_norm, self.gate_unit.weight)),
+            Unit(*fold(self.norm, self.state_unit.weight)),
+        ]
 
-    def fast_states(self, projected: List[Tensor], units: List[Unit], packing: Packing,
-                    start: Optional[State]) -> State:
+    def fast_states(
+        self, projected: List[Tensor], units: List[Unit], packing: Packing, start: Optional[State]
+    ) -> State:
         """The states ``(M, C, ...)`` after each item, by the fast twin."""
         (u_gates, u), (gate_unit, unit) = projected, units
         h0 = None if start is None else tensor_of(start)
-        return fast.gru(u_gates, u, gate_unit, unit, h0, packing, in_training(self.gate_norm),
-                        in_training(self.norm))
+        return fast.gru(
+            u_gates,
+            u,
+            gate_unit,
+            unit,
+            h0,
+            packing,
+            in_training(self.gate_norm),
+            in_training(self.norm),
+        )
 
 
 class ConvRNN(RNN):
     """:class:`RNN` on maps ``(N, T, C, H, W)``, with 3x3 kernels by default."""
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3,
-                 **options: Any) -> None:
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3, **options: Any
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, **options)
 
 
 class ConvLSTM(LSTM):
     """:class:`LSTM` on maps ``(N, T, C, H, W)``, with 3x3 kernels by default."""
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3,
-                 **options: Any) -> None:
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3, **options: Any
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, **options)
 
 
 class ConvGRU(GRU):
     """:class:`GRU` on maps ``(N, T, C, H, W)``, with 3x3 kernels by default."""
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3,
-                 **options: Any) -> None:
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: Optional[int] = 3, **options: Any
+    ) -> None:
         super().__init__(in_channels, hidden_channels, kernel_size, **options)

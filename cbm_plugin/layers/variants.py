@@ -13,6 +13,7 @@ T starts from the authors' Xavier with gain 3. ``[state, input]`` against ``[inp
 T's convolution is a matter of where a checkpoint's channels stand, not of the function: our T keeps
 two separate sets of weights.
 """
+
 from typing import Dict, Optional
 
 from .build import check_options
@@ -32,34 +33,55 @@ POLYGON_RELEASED_CHANNELS = [128] * 9 + [64] * 3 + [32, 32, 8]
 """Of the authors' released 15-layer model: 4.48M parameters, where the paper has 5.85M."""
 
 VARIANTS: Dict[str, dict] = dict(
-    polygon=dict(
-        layer=dict(type='CBM', activation='tanh', norm=None, init='xavier')),
+    polygon=dict(layer=dict(type='CBM', activation='tanh', norm=None, init='xavier')),
     backbone=dict(
-        layer=dict(type='CBM', activation='tanh', norm='BN', gate_norm='BN', statistics='step',
-                   init='xavier'),
-        shortcuts=5, shortcut='projection', pool_after=5, statistics='step'),
+        layer=dict(
+            type='CBM',
+            activation='tanh',
+            norm='BN',
+            gate_norm='BN',
+            statistics='step',
+            init='xavier',
+        ),
+        shortcuts=5,
+        shortcut='projection',
+        pool_after=5,
+        statistics='step',
+    ),
     standalone=dict(
-        layer=dict(type='CBM', activation='relu', norm='BN', gate_norm='BN', statistics='step',
-                   init='xavier'),
+        layer=dict(
+            type='CBM',
+            activation='relu',
+            norm='BN',
+            gate_norm='BN',
+            statistics='step',
+            init='xavier',
+        ),
         first_layer=dict(bridge_kernel_size=7, stride=2),
         downsample_at=(6, 10, 14),
         shortcuts=[(first, first + 1) for first in range(2, 17, 2)],
-        pool_after=[1], pool=dict(kernel_size=3, stride=2, padding=1), statistics='step'),
+        pool_after=[1],
+        pool=dict(kernel_size=3, stride=2, padding=1),
+        statistics='step',
+    ),
     prediction=dict(
-        layer=dict(type='CBM', activation='relu', norm=None, init='xavier'),
-        shortcuts=5),
+        layer=dict(type='CBM', activation='relu', norm=None, init='xavier'), shortcuts=5
+    ),
 )
 
 # The released code of the standalone model forgets to start a new shortcut at layer 10: the one
 # around layers 10 and 11 adds layer 8's input. The released weights were trained with it.
 VARIANTS['standalone_released'] = dict(
     VARIANTS['standalone'],
-    shortcuts=[(10, 11, 8) if span == (10, 11) else span
-               for span in VARIANTS['standalone']['shortcuts']])
+    shortcuts=[
+        (10, 11, 8) if span == (10, 11) else span for span in VARIANTS['standalone']['shortcuts']
+    ],
+)
 
 
-def variant_settings(variant: Optional[str] = None, layer: Optional[dict] = None,
-                     **options: object) -> dict:
+def variant_settings(
+    variant: Optional[str] = None, layer: Optional[dict] = None, **options: object
+) -> dict:
     """Arguments of :class:`~cbm_plugin.layers.deep_rnn.DeepRNN`: a variant's, and what differs.
 
     Args:

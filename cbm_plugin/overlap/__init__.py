@@ -1,4 +1,5 @@
 """Idea 2, the Overlap Coherence Training Scheme: clips, what they share, and how they train."""
+
 from .clipwise import BatchClip, ClipOutput, train_clips
 from .coherence import CoherenceSettings, overlap_distance
 from .hook import CoherenceHook
@@ -8,8 +9,19 @@ from .transforms import SampleFixedStrideClips, SampleOverlapClips, SampleSequen
 from .wrapper import ClipwiseDistributedDataParallel
 
 __all__ = [
-    'BatchClip', 'Clip', 'ClipOutput', 'ClipPlan', 'ClipwiseDistributedDataParallel',
-    'CoherenceHook', 'CoherenceSettings', 'SampleFixedStrideClips', 'SampleOverlapClips',
-    'SampleSequence', 'fixed_stride_clips', 'overlap_distance', 'random_clips', 'sequence_frames',
+    'BatchClip',
+    'Clip',
+    'ClipOutput',
+    'ClipPlan',
+    'ClipwiseDistributedDataParallel',
+    'CoherenceHook',
+    'CoherenceSettings',
+    'SampleFixedStrideClips',
+    'SampleOverlapClips',
+    'SampleSequence',
+    'fixed_stride_clips',
+    'overlap_distance',
+    'random_clips',
+    'sequence_frames',
     'train_clips',
 ]

@@ -8,6 +8,7 @@ and the optimizer steps once. The loss of a batch is::
 so that with K = 1 it is the ordinary loss, and a coherence weight means the same for every K. The
 model supplies a forward pass over one clip; positions may be frames or vertices.
 """
+
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +34,7 @@ class BatchClip:
         offsets: ``(N,)`` where its first item stands among the positions of the plan.
         state_at: ``(N, Q)`` items after which a later clip starts, or None.
     """
+
     index: int
     starts: Tensor
     lengths: Tensor
@@ -48,6 +50,7 @@ class ClipOutput(NamedTuple):
         probabilities: ``(N, T, ..., K)`` distribution per item, for the coherence loss.
         state: at the end of the clip, or after ``state_at`` items.
     """
+
     losses: Dict[str, Tensor]
     probabilities: Tensor
     state: State
@@ -63,6 +66,7 @@ class ForwardClip(Protocol):
 @dataclass
 class _Handover:
     """Which states an earlier clip hands to later ones: ``rows[q]`` of them to ``targets[q]``."""
+
     targets: List[int]
     rows: List[Tensor]
     state_at: Tensor
@@ -73,8 +77,10 @@ def batch_clips(plans: Sequence[ClipPlan]) -> List[BatchClip]:
     number = check_same_number_of_clips(plans)
     offsets = torch.tensor([plan.offsets for plan in plans])
     spans = torch.tensor([[list(clip) for clip in plan.clips] for plan in plans])
-    return [BatchClip(k, spans[:, k, 0], spans[:, k, 1] - spans[:, k, 0], offsets[:, k], None)
-            for k in range(number)]
+    return [
+        BatchClip(k, spans[:, k, 0], spans[:, k, 1] - spans[:, k, 0], offsets[:, k], None)
+        for k in range(number)
+    ]
 
 
 class _StateKeeper:
@@ -119,12 +125,18 @@ class _StateKeeper:
             mask = rows.to(new.device).view(-1, *[1] * (new.ndim - 1))
             return torch.where(mask, new, old[0] if old else torch.zeros_like(new))
 
-        self.waiting[target] = (map_state(choose, state) if before is None
-                                else map_state(choose, state, before))
+        self.waiting[target] = (
+            map_state(choose, state) if before is None else map_state(choose, state, before)
+        )
 
 
-def train_clips(model: Any, plans: Sequence[ClipPlan], forward_clip: ForwardClip,
-                optim_wrapper: OptimWrapper, settings: CoherenceSettings) -> Dict[str, Tensor]:
+def train_clips(
+    model: Any,
+    plans: Sequence[ClipPlan],
+    forward_clip: ForwardClip,
+    optim_wrapper: OptimWrapper,
+    settings: CoherenceSettings,
+) -> Dict[str, Tensor]:
     """One training step over all clips of a batch of sequences.
 
     Args:
@@ -162,8 +174,14 @@ def train_clips(model: Any, plans: Sequence[ClipPlan], forward_clip: ForwardClip
         previous = (clip, output.probabilities.detach())
         states.keep(clip, output.state, handover)
         optim_wrapper.backward(optim_wrapper.scale_loss(loss))
-        logs.append({**log, 'coherence': distance.detach(), 'loss_coherence': coherence.detach(),
-                     'loss': loss.detach()})
+        logs.append(
+            {
+                **log,
+                'coherence': distance.detach(),
+                'loss_coherence': coherence.detach(),
+                'loss': loss.detach(),
+            }
+        )
         del output, task, loss, coherence, distance, log
     if optim_wrapper.should_update():
         optim_wrapper.step()
@@ -185,8 +203,13 @@ def _pair_weights(plans: Sequence[ClipPlan]) -> Tensor:
     return weights / len(plans)
 
 
-def _distance(previous: Optional[tuple], clip: BatchClip, output: ClipOutput,
-              pair_weight: Tensor, settings: CoherenceSettings) -> Tensor:
+def _distance(
+    previous: Optional[tuple],
+    clip: BatchClip,
+    output: ClipOutput,
+    pair_weight: Tensor,
+    settings: CoherenceSettings,
+) -> Tensor:
     current = output.probabilities
     share = pair_weight[:, clip.index].to(current.device)
     if previous is None or not bool(pair_weight[:, clip.index].any()):
@@ -194,8 +217,15 @@ def _distance(previous: Optional[tuple], clip: BatchClip, output: ClipOutput,
     before, probabilities = previous
     if settings.weight == 0:
         current = current.detach()  # logged, not trained
-    apart = overlap_distance(probabilities, before.starts, before.lengths, current, clip.starts,
-                             clip.lengths, settings.distance)
+    apart = overlap_distance(
+        probabilities,
+        before.starts,
+        before.lengths,
+        current,
+        clip.starts,
+        clip.lengths,
+        settings.distance,
+    )
     return (share * apart).sum()
 
 

@@ -1,4 +1,5 @@
 """The overlap coherence loss: two clips agree on the frames that both contain (section 3.2)."""
+
 from dataclasses import dataclass
 from typing import Callable, Dict
 
@@ -18,7 +19,9 @@ def kl_divergence(current: Tensor, previous: Tensor) -> Tensor:
 
 
 DISTANCES: Dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    'mse': mean_squared_error, 'kl': kl_divergence}
+    'mse': mean_squared_error,
+    'kl': kl_divergence,
+}
 
 STATE_POLICIES = ('reset', 'carry', 'last')
 
@@ -39,6 +42,7 @@ class CoherenceSettings:
     Raises:
         ValueError: an option is unknown, or the weight negative.
     """
+
     weight: float = 0.0
     distance: str = 'mse'
     state: str = 'reset'
@@ -47,16 +51,24 @@ class CoherenceSettings:
         if self.weight < 0:
             raise ValueError(f'the coherence weight is {self.weight}, but must not be negative')
         if self.distance not in DISTANCES:
-            raise ValueError(f"distance '{self.distance}' is unknown: use one of "
-                             f'{sorted(DISTANCES)}')
+            raise ValueError(
+                f"distance '{self.distance}' is unknown: use one of {sorted(DISTANCES)}"
+            )
         if self.state not in STATE_POLICIES:
-            raise ValueError(f"state policy '{self.state}' is unknown: use one of "
-                             f'{list(STATE_POLICIES)}')
+            raise ValueError(
+                f"state policy '{self.state}' is unknown: use one of {list(STATE_POLICIES)}"
+            )
 
 
-def overlap_distance(previous: Tensor, previous_start: Tensor, previous_length: Tensor,
-                     current: Tensor, start: Tensor, length: Tensor,
-                     distance: str = 'mse') -> Tensor:
+def overlap_distance(
+    previous: Tensor,
+    previous_start: Tensor,
+    previous_length: Tensor,
+    current: Tensor,
+    start: Tensor,
+    length: Tensor,
+    distance: str = 'mse',
+) -> Tensor:
     """Mean distance of two clips' outputs over the items that both contain, per sequence.
 
     Items are matched by their absolute position, never by their place in the clip.
@@ -79,7 +91,10 @@ def overlap_distance(previous: Tensor, previous_start: Tensor, previous_length: 
     shared, place = shared.to(current.device), place.to(current.device)
     rows = torch.arange(current.shape[0], device=current.device)[:, None]
     matched = previous.detach()[rows, place.clamp(0, previous.shape[1] - 1)]
-    apart = DISTANCES[distance](current, matched).flatten(2).mean(2) if current.ndim > 3 else \
-        DISTANCES[distance](current, matched)
+    apart = (
+        DISTANCES[distance](current, matched).flatten(2).mean(2)
+        if current.ndim > 3
+        else DISTANCES[distance](current, matched)
+    )
     apart = apart.masked_fill(~shared, 0)
     return apart.sum(1) / shared.sum(1).clamp_min(1)

@@ -1,4 +1,5 @@
 """Switching the overlap scheme on."""
+
 from typing import Any, Optional
 
 from mmengine.hooks import Hook
@@ -33,10 +34,16 @@ class CoherenceHook(Hook):
         ValueError: an option is unknown or negative.
         TypeError: (before training) the model does not train clip by clip.
     """
+
     priority = 'NORMAL'
 
-    def __init__(self, weight: float = 0.8, distance: str = 'mse', state: str = 'reset',
-                 warmup_epochs: float = 0) -> None:
+    def __init__(
+        self,
+        weight: float = 0.8,
+        distance: str = 'mse',
+        state: str = 'reset',
+        warmup_epochs: float = 0,
+    ) -> None:
         self.settings = CoherenceSettings(weight, distance, state)
         if warmup_epochs < 0:
             raise ValueError(f'warmup_epochs is {warmup_epochs}, but must not be negative')
@@ -46,17 +53,21 @@ class CoherenceHook(Hook):
         """Check the model, and say what a weight can do."""
         model = _unwrapped(runner)
         if not hasattr(model, 'coherence'):
-            raise TypeError(f'CoherenceHook needs a model that trains clip by clip, got '
-                            f"{type(model).__name__}: set model.type to 'RecurrentRecognizer', or "
-                            'remove the hook')
+            raise TypeError(
+                f'CoherenceHook needs a model that trains clip by clip, got '
+                f"{type(model).__name__}: set model.type to 'RecurrentRecognizer', or "
+                'remove the hook'
+            )
         if self.settings.state == 'carry' and self.settings.weight > 0:
             runner.logger.warning(
                 f"CoherenceHook: weight={self.settings.weight} with state='carry' trains nothing:"
                 ' clips that carry their state compute the same on shared frames. Use '
-                "state='reset' or 'last', or weight=0")
+                "state='reset' or 'last', or weight=0"
+            )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: Optional[dict] = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None
+    ) -> None:
         """Set the weight of this iteration."""
         model = _unwrapped(runner)
         weight = self.settings.weight * self._ramp(runner)

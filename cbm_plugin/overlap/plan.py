@@ -10,6 +10,7 @@ A clip is a half-open range of absolute positions; a plan is all clips of one se
 
 The positions may be frames of a video or vertices of a polygon: a plan does not know.
 """
+
 from dataclasses import dataclass
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
@@ -18,6 +19,7 @@ import numpy as np
 
 class Clip(NamedTuple):
     """The positions ``start, ..., stop - 1``."""
+
     start: int
     stop: int
 
@@ -45,6 +47,7 @@ class ClipPlan:
         ValueError: there is no clip, a clip is empty or leaves ``0..length``, or they are not in
             order.
     """
+
     length: int
     clips: Tuple[Clip, ...]
 
@@ -55,8 +58,10 @@ class ClipPlan:
             raise ValueError('a clip plan needs at least one clip, got none')
         for clip in clips:
             if not 0 <= clip.start < clip.stop <= self.length:
-                raise ValueError(f'the clip [{clip.start}, {clip.stop}) is empty or leaves the '
-                                 f'sequence, whose positions are 0..{self.length - 1}')
+                raise ValueError(
+                    f'the clip [{clip.start}, {clip.stop}) is empty or leaves the '
+                    f'sequence, whose positions are 0..{self.length - 1}'
+                )
         if list(clips) != sorted(clips):
             raise ValueError(f'clips must be sorted by start, then stop, got {clips}')
 
@@ -74,7 +79,7 @@ class ClipPlan:
         """Every position that some clip contains, once, in order: what has to be decoded."""
         inside = np.zeros(self.length, dtype=bool)
         for clip in self.clips:
-            inside[clip.start:clip.stop] = True
+            inside[clip.start : clip.stop] = True
         return np.flatnonzero(inside)
 
     @property
@@ -86,8 +91,7 @@ class ClipPlan:
     @property
     def pairs(self) -> List[Tuple[int, Clip]]:
         """``(k, shared positions)`` of every clip ``k`` that overlaps the one before it."""
-        shared = ((k, overlap(self.clips[k - 1], self.clips[k]))
-                  for k in range(1, len(self.clips)))
+        shared = ((k, overlap(self.clips[k - 1], self.clips[k])) for k in range(1, len(self.clips)))
         return [(k, both) for k, both in shared if both is not None]
 
     def state_source(self, k: int) -> Optional[int]:
@@ -110,6 +114,8 @@ def check_same_number_of_clips(plans: Sequence[ClipPlan]) -> int:
     """
     numbers = sorted({len(plan.clips) for plan in plans})
     if len(numbers) != 1:
-        raise ValueError(f'the plans of one batch have {numbers} clips, but one number serves a '
-                         'batch: give `num_clips` one value in the sampler')
+        raise ValueError(
+            f'the plans of one batch have {numbers} clips, but one number serves a '
+            'batch: give `num_clips` one value in the sampler'
+        )
     return numbers[0]

@@ -1,4 +1,5 @@
 """Choosing the frames of a video: its sequence, and the clips to train on."""
+
 from abc import abstractmethod
 from typing import Optional, TypedDict
 
@@ -23,6 +24,7 @@ def generator_of(results: dict) -> np.random.Generator:
 
 class _RandomClips(TypedDict):
     """Options of :func:`~cbm_plugin.overlap.sampling.random_clips`."""
+
     num_clips: int
     min_len: int
     max_len: int
@@ -32,6 +34,7 @@ class _RandomClips(TypedDict):
 
 class _FixedStrideClips(TypedDict):
     """Options of :func:`~cbm_plugin.overlap.sampling.fixed_stride_clips`."""
+
     num_clips: int
     clip_len: int
     overlap_rate: float
@@ -73,29 +76,48 @@ class SampleOverlapClips(BaseTransform):
             (when it is met).
     """
 
-    def __init__(self, num_clips: int, min_len: int, max_len: int, frame_interval: int = 1,
-                 num_items: Optional[int] = None, cover: bool = False, min_overlap: int = 0,
-                 short: str = 'error') -> None:
+    def __init__(
+        self,
+        num_clips: int,
+        min_len: int,
+        max_len: int,
+        frame_interval: int = 1,
+        num_items: Optional[int] = None,
+        cover: bool = False,
+        min_overlap: int = 0,
+        short: str = 'error',
+    ) -> None:
         if short not in SHORT_POLICIES:
             raise ValueError(f"short is '{short}': use one of {sorted(SHORT_POLICIES)}")
         _check_sequence(frame_interval, num_items)
-        self.options = _RandomClips(num_clips=num_clips, min_len=min_len, max_len=max_len,
-                                    cover=cover, min_overlap=min_overlap)
+        self.options = _RandomClips(
+            num_clips=num_clips,
+            min_len=min_len,
+            max_len=max_len,
+            cover=cover,
+            min_overlap=min_overlap,
+        )
         random_clips(max_len, np.random.default_rng(0), **self.options)  # contradictory options
         self.frame_interval, self.num_items, self.short = frame_interval, num_items, short
 
     def transform(self, results: dict) -> dict:
         """Add the frames to decode, and the plan of one draw."""
         rng = generator_of(results)
-        frames = sequence_frames(results['total_frames'], self.frame_interval, self.num_items or 0,
-                                 offset=int(rng.integers(self.frame_interval)))
+        frames = sequence_frames(
+            results['total_frames'],
+            self.frame_interval,
+            self.num_items or 0,
+            offset=int(rng.integers(self.frame_interval)),
+        )
         plan = SHORT_POLICIES[self.short](len(frames), rng, **self.options)
         results['frame_interval'] = self.frame_interval
         return _set_frames(results, frames, plan)
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}({self.options}, frame_interval={self.frame_interval}, '
-                f"num_items={self.num_items}, short='{self.short}')")
+        return (
+            f'{type(self).__name__}({self.options}, frame_interval={self.frame_interval}, '
+            f"num_items={self.num_items}, short='{self.short}')"
+        )
 
 
 class SamplePlan(BaseTransform):
@@ -116,10 +138,17 @@ class SamplePlan(BaseTransform):
         ValueError: the options contradict each other.
     """
 
-    def __init__(self, num_clips: int, min_len: int, max_len: int, min_overlap: int = 0,
-                 cover: bool = True) -> None:
-        random_clips(max_len, np.random.default_rng(0), num_clips=num_clips, min_len=min_len,
-                     max_len=max_len, min_overlap=min_overlap)  # contradictory options
+    def __init__(
+        self, num_clips: int, min_len: int, max_len: int, min_overlap: int = 0, cover: bool = True
+    ) -> None:
+        random_clips(
+            max_len,
+            np.random.default_rng(0),
+            num_clips=num_clips,
+            min_len=min_len,
+            max_len=max_len,
+            min_overlap=min_overlap,
+        )  # contradictory options
         self.num_clips, self.min_len, self.max_len = num_clips, min_len, max_len
         self.min_overlap, self.cover = min_overlap, cover
 
@@ -134,8 +163,14 @@ class SamplePlan(BaseTransform):
             needed = length + (self.num_clips - 1) * min(self.min_overlap, length)
             max_len = max(max_len, -(-needed // self.num_clips))
         results['clip_plan'] = random_clips_or_whole(
-            length, generator_of(results), num_clips=self.num_clips, min_len=self.min_len,
-            max_len=max_len, min_overlap=self.min_overlap, cover=self.cover)
+            length,
+            generator_of(results),
+            num_clips=self.num_clips,
+            min_len=self.min_len,
+            max_len=max_len,
+            min_overlap=self.min_overlap,
+            cover=self.cover,
+        )
         return results
 
 
@@ -150,8 +185,9 @@ class SampleFixedStrideClips(BaseTransform):
     """
 
     def __init__(self, num_clips: int = 7, clip_len: int = 10, overlap_rate: float = 0.25) -> None:
-        self.options = _FixedStrideClips(num_clips=num_clips, clip_len=clip_len,
-                                         overlap_rate=overlap_rate)
+        self.options = _FixedStrideClips(
+            num_clips=num_clips, clip_len=clip_len, overlap_rate=overlap_rate
+        )
         fixed_stride_clips(clip_len, **self.options)
 
     def transform(self, results: dict) -> dict:
@@ -181,13 +217,17 @@ class SampleSequence(BaseTransform):
         return _set_frames(results, frames, ClipPlan.whole(len(frames)))
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(frame_interval={self.frame_interval}, '
-                f'num_items={self.num_items})')
+        return (
+            f'{type(self).__name__}(frame_interval={self.frame_interval}, '
+            f'num_items={self.num_items})'
+        )
 
 
 def _check_sequence(frame_interval: int, num_items: Optional[int]) -> None:
     if frame_interval < 1:
         raise ValueError(f'frame_interval is {frame_interval}, but must be at least 1')
     if num_items is not None and (num_items < 1 or frame_interval != 1):
-        raise ValueError(f'num_items={num_items} with frame_interval={frame_interval}: num_items '
-                         'must be at least 1, and goes without an interval')
+        raise ValueError(
+            f'num_items={num_items} with frame_interval={frame_interval}: num_items '
+            'must be at least 1, and goes without an interval'
+        )

@@ -1,4 +1,5 @@
 """Clip-by-clip training on several processes."""
+
 from typing import Any, Dict
 
 import torch
@@ -26,12 +27,18 @@ class ClipwiseDistributedDataParallel(MMDistributedDataParallel):
         options: see :class:`torch.nn.parallel.DistributedDataParallel`.
     """
 
-    def __init__(self, module: torch.nn.Module, device_ids: Any = None,
-                 broadcast_buffers: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        device_ids: Any = None,
+        broadcast_buffers: bool = False,
+        **options: Any,
+    ) -> None:
         if all(parameter.device.type == 'cpu' for parameter in module.parameters()):
             device_ids = None
-        super().__init__(module, device_ids=device_ids, broadcast_buffers=broadcast_buffers,
-                         **options)
+        super().__init__(
+            module, device_ids=device_ids, broadcast_buffers=broadcast_buffers, **options
+        )
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> Dict[str, Tensor]:
         """As the model's own ``train_step``, through this wrapper's forward."""

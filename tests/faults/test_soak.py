@@ -1,6 +1,7 @@
 """`make soak`: what it runs, keeps, prints and writes. The subjects here are small modules."""
+import signal
 from pathlib import Path
-from typing import List
+from typing import Iterator, List
 
 import pytest
 
@@ -97,6 +98,15 @@ def test_a_subject_that_is_not_there_is_a_row_too(bench: Bench) -> None:
     assert bench.run(['missing']) == 1
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, also where the tests themselves were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures('interruptible')
 def test_what_is_done_is_not_done_again_after_an_interruption(bench: Bench) -> None:
     bench.put('other', INTERRUPTED)
     assert bench.run(['good', 'other']) == 130

@@ -5,6 +5,7 @@ convolution and one pointwise pass, both in place; backward loops over the state
 and takes the weights' gradient in one convolution over all steps. Nothing here knows of modules'
 interface or of padding: rows are packed (:mod:`~cbm_plugin.layers.packing`).
 """
+
 from .gate import gated
 from .gru import gru
 from .lstm import lstm
@@ -13,5 +14,15 @@ from .rnn import rnn
 from .step import cbm_step, join
 from .unit import PreparedUnits, Unit, Units
 
-__all__ = ['PreparedUnits', 'Unit', 'Units', 'cbm_step', 'gated', 'gru', 'join', 'lstm',
-           'project', 'rnn']
+__all__ = [
+    'PreparedUnits',
+    'Unit',
+    'Units',
+    'cbm_step',
+    'gated',
+    'gru',
+    'join',
+    'lstm',
+    'project',
+    'rnn',
+]

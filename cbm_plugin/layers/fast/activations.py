@@ -1,4 +1,5 @@
 """Activations in place, and their gradients out of what they gave."""
+
 from typing import Callable, Dict
 
 import torch
@@ -20,9 +21,15 @@ def _sigmoid_backward(g: Tensor, y: Tensor) -> None:
 
 
 ACTIVATE: Dict[str, Callable[[Tensor], Tensor]] = {
-    'relu': torch.relu_, 'tanh': torch.tanh_, 'sigmoid': torch.sigmoid_}
+    'relu': torch.relu_,
+    'tanh': torch.tanh_,
+    'sigmoid': torch.sigmoid_,
+}
 """Name -> the activation, in place."""
 
 ACTIVATE_BACKWARD: Dict[str, Callable[[Tensor, Tensor], None]] = {
-    'relu': _relu_backward, 'tanh': _tanh_backward, 'sigmoid': _sigmoid_backward}
+    'relu': _relu_backward,
+    'tanh': _tanh_backward,
+    'sigmoid': _sigmoid_backward,
+}
 """Name -> ``(g, y)``: turns the gradient of the output ``y``, in place, into that of the input."""

@@ -1,4 +1,5 @@
 """Batch norm over groups of rows, forward and backward as plain functions."""
+
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 import torch
@@ -16,6 +17,7 @@ class Statistics(NamedTuple):
         batch: they are the groups' own, so that they depend on the rows.
         eps: of the norm.
     """
+
     mean: Tensor
     invstd: Tensor
     batch: bool
@@ -44,30 +46,39 @@ def normalise(norm: _BatchNorm, x: Tensor, groups: Spans) -> Tuple[Tensor, Stati
     return out, Statistics(torch.stack(means), torch.stack(invstds), True, norm.eps)
 
 
-def normalise_again(x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor],
-                    statistics: Statistics, groups: Spans) -> Tensor:
+def normalise_again(
+    x: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    statistics: Statistics,
+    groups: Spans,
+) -> Tensor:
     """The output of :func:`normalise` once more."""
+
     def apply(i: int, rows: Tensor) -> Tensor:
         mean, invstd = statistics.mean[i], statistics.invstd[i]
-        variance = (invstd ** -2 - statistics.eps).clamp_min_(0)
-        return torch.native_batch_norm(rows, weight, bias, mean, variance, False, 0.0,
-                                       statistics.eps)[0]
+        variance = (invstd**-2 - statistics.eps).clamp_min_(0)
+        return torch.native_batch_norm(
+            rows, weight, bias, mean, variance, False, 0.0, statistics.eps
+        )[0]
 
     return _by_group(apply, x, groups if statistics.batch else [(0, len(x))])
 
 
-def normalise_backward(weight: Tensor, statistics: Statistics, g: Tensor, x: Tensor,
-                       groups: Spans) -> Tuple[Tensor, Tensor, Tensor]:
+def normalise_backward(
+    weight: Tensor, statistics: Statistics, g: Tensor, x: Tensor, groups: Spans
+) -> Tuple[Tensor, Tensor, Tensor]:
     """Gradients by ``x``, weight and bias, from that of the output, ``g``."""
     totals = [torch.zeros_like(weight), torch.zeros_like(weight)]
     batch, eps = statistics.batch, statistics.eps
 
     def back(i: int, rows: Tensor) -> Tensor:
         mean, invstd = statistics.mean[i], statistics.invstd[i]
-        running = (None, None) if batch else (mean, (invstd ** -2 - eps).clamp_min_(0))
+        running = (None, None) if batch else (mean, (invstd**-2 - eps).clamp_min_(0))
         first, end = groups[i] if batch else (0, len(x))
         d_rows, *d_parameters = torch.ops.aten.native_batch_norm_backward(
-            g[first:end], rows, weight, *running, mean, invstd, batch, eps, [True, True, True])
+            g[first:end], rows, weight, *running, mean, invstd, batch, eps, [True, True, True]
+        )
         for total, part in zip(totals, d_parameters):
             total += part
         return d_rows
@@ -79,9 +90,17 @@ def _train_group(norm: _BatchNorm, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     if x.numel() == x.shape[1]:  # one value a channel has no variance: the bias, nothing learned
         mean = x.flatten().to(norm.weight.dtype)
         bias = norm.bias.to(x.dtype).view(1, -1, *[1] * (x.ndim - 2))
-        return bias.expand_as(x).clone(), mean, torch.full_like(mean, norm.eps ** -0.5)
-    return torch.native_batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
-                                   True, _momentum(norm), norm.eps)
+        return bias.expand_as(x).clone(), mean, torch.full_like(mean, norm.eps**-0.5)
+    return torch.native_batch_norm(
+        x,
+        norm.weight,
+        norm.bias,
+        norm.running_mean,
+        norm.running_var,
+        True,
+        _momentum(norm),
+        norm.eps,
+    )
 
 
 def _momentum(norm: _BatchNorm) -> float:

@@ -1,4 +1,5 @@
 """The end of a Context Bridge Module: ``y = act(norm(z)) * s``."""
+
 from typing import Any, List, Optional, Tuple
 
 import torch
@@ -14,8 +15,9 @@ from .recipe import Recipe, attach
 Spans = List[Tuple[int, int]]
 
 
-def gated(z: Tensor, s: Tensor, norm: Optional[_BatchNorm], activation: str,
-          groups: Spans) -> Tensor:
+def gated(
+    z: Tensor, s: Tensor, norm: Optional[_BatchNorm], activation: str, groups: Spans
+) -> Tensor:
     """``act(norm(z)) * s`` of ``z, s (M, C, ...)``; keeps nothing but these two for backward.
 
     Args:
@@ -34,19 +36,32 @@ def gated(z: Tensor, s: Tensor, norm: Optional[_BatchNorm], activation: str,
     return attach(y, kept[0])
 
 
-def _representation(z: Tensor, weight: Optional[Tensor], bias: Optional[Tensor],
-                    statistics: Optional[Statistics], activation: str, groups: Spans) -> Tensor:
+def _representation(
+    z: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    statistics: Optional[Statistics],
+    activation: str,
+    groups: Spans,
+) -> Tensor:
     """``r = act(norm(z))``, made again."""
     r = z.clone() if statistics is None else normalise_again(z, weight, bias, statistics, groups)
     return ACTIVATE[activation](r)
 
 
 class _Gated(Function):
-
     @staticmethod
-    def forward(ctx: Any, z: Tensor, s: Tensor, weight: Optional[Tensor], bias: Optional[Tensor],
-                norm: Optional[_BatchNorm], activation: str, groups: Spans,
-                kept: List[Recipe]) -> Tensor:
+    def forward(
+        ctx: Any,
+        z: Tensor,
+        s: Tensor,
+        weight: Optional[Tensor],
+        bias: Optional[Tensor],
+        norm: Optional[_BatchNorm],
+        activation: str,
+        groups: Spans,
+        kept: List[Recipe],
+    ) -> Tensor:
         statistics: Optional[Statistics] = None
         if norm is None:
             r = z.clone()

@@ -4,6 +4,7 @@
 with a sum as its last operation, and the weights reordered once for all steps of a sequence. Where
 that is not to be had (CUDA, float64) the same is done with PyTorch's public operators.
 """
+
 from functools import cached_property
 from typing import Optional, Tuple
 
@@ -43,8 +44,9 @@ class LinearMap:
     def prepare(self) -> None:
         """Do now what pays only if the map is applied many times."""
 
-    def weight_grad(self, x: Tensor, g: Tensor,
-                    biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
+    def weight_grad(
+        self, x: Tensor, g: Tensor, biased: bool = False
+    ) -> Tuple[Tensor, Optional[Tensor]]:
         """The gradient of ``<g, W x + b>`` by W, and by b where there is one."""
         return g.t() @ x, g.sum(0) if biased else None
 
@@ -83,8 +85,9 @@ class ConvMap(LinearMap):
         """``W^T g``, in the shape of ``x``."""
         return self._backward(g, x, (True, False, False), self.stride)[0]
 
-    def weight_grad(self, x: Tensor, g: Tensor,
-                    biased: bool = False) -> Tuple[Tensor, Optional[Tensor]]:
+    def weight_grad(
+        self, x: Tensor, g: Tensor, biased: bool = False
+    ) -> Tuple[Tensor, Optional[Tensor]]:
         """The gradient of ``<g, W x + b>`` by W, and by b where there is one."""
         stride = self.stride
         if self.padding == 0 and stride > 1:  # oneDNN's own way writes past its memory, see
@@ -93,12 +96,23 @@ class ConvMap(LinearMap):
             stride = 1
         return self._backward(g, x, (False, True, biased), stride)[1:]
 
-    def _backward(self, g: Tensor, x: Tensor, wanted: Tuple[bool, bool, bool],
-                  stride: int) -> Tuple:
+    def _backward(
+        self, g: Tensor, x: Tensor, wanted: Tuple[bool, bool, bool], stride: int
+    ) -> Tuple:
         pair = [self.padding] * 2
         return torch.ops.aten.convolution_backward(
-            g, x, self.channels_last, [self.weight.shape[0]], [stride] * 2, pair, [1, 1],
-            False, [0, 0], 1, wanted)
+            g,
+            x,
+            self.channels_last,
+            [self.weight.shape[0]],
+            [stride] * 2,
+            pair,
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            wanted,
+        )
 
 
 class PackedConvMap(ConvMap):
@@ -119,7 +133,8 @@ class PackedConvMap(ConvMap):
             return super().__call__(x, bias)
         pair = [self.padding] * 2
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self._packed, bias, pair, [1, 1], [1, 1], 1, 'none', [], '')
+            x, self._packed, bias, pair, [1, 1], [1, 1], 1, 'none', [], ''
+        )
 
     def prepare(self) -> None:
         """Reorder the weights now, for many steps."""
@@ -145,11 +160,13 @@ class PackedConvMap(ConvMap):
     def _pack(self, weight: Tensor) -> Tensor:
         shape = [self._like[0], weight.shape[1], *self._like[2:]]
         return torch.ops.aten.mkldnn_reorder_conv2d_weight(
-            weight.contiguous().to_mkldnn(), [self.padding] * 2, [1, 1], [1, 1], 1, shape)
+            weight.contiguous().to_mkldnn(), [self.padding] * 2, [1, 1], [1, 1], 1, shape
+        )
 
     def _sum(self, out: Tensor, x: Tensor, packed: Tensor) -> None:
         torch.ops.mkldnn._convolution_pointwise_.binary(
-            out, x, packed, None, [self.padding] * 2, [1, 1], [1, 1], 1, 'add', 1.0, None, [], None)
+            out, x, packed, None, [self.padding] * 2, [1, 1], [1, 1], 1, 'add', 1.0, None, [], None
+        )
 
 
 def linear_map(weight: Tensor, x: Tensor, stride: int = 1) -> LinearMap:

@@ -1,4 +1,5 @@
 """``i, f, o, g = norm(u_t + U h_{t-1})``, ``c_t = f c_{t-1} + i g``, ``h_t = o tanh(c_t)``."""
+
 from typing import Any, Optional, Tuple
 
 import torch
@@ -15,8 +16,13 @@ from .step_norm import StepNorm, StepNormBackward
 from .unit import Unit
 
 
-def lstm(u: Tensor, unit: Unit, start_state: Optional[Tuple[Tensor, Tensor]], packing: Packing,
-         norm: Optional[_BatchNorm] = None) -> Tuple[Tensor, Tensor]:
+def lstm(
+    u: Tensor,
+    unit: Unit,
+    start_state: Optional[Tuple[Tensor, Tensor]],
+    packing: Packing,
+    norm: Optional[_BatchNorm] = None,
+) -> Tuple[Tensor, Tensor]:
     """Outputs and cells ``(M, C, ...)`` after each item.
 
     Args:
@@ -42,8 +48,14 @@ def _gates(rows: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     return i, f, o, g
 
 
-def _run(u: Tensor, state_map: LinearMap, h0: Optional[Tensor], c0: Optional[Tensor],
-         packing: Packing, norm: StepNorm) -> Tuple[Tensor, Tensor]:
+def _run(
+    u: Tensor,
+    state_map: LinearMap,
+    h0: Optional[Tensor],
+    c0: Optional[Tensor],
+    packing: Packing,
+    norm: StepNorm,
+) -> Tuple[Tensor, Tensor]:
     """Turn ``u`` into the gates, step by step, and give outputs and cells."""
     width = u.shape[1] // 4
     h = torch.empty_like(u[:, :width])
@@ -54,8 +66,8 @@ def _run(u: Tensor, state_map: LinearMap, h0: Optional[Tensor], c0: Optional[Ten
         if past_h is not None:
             state_map.add(gates, past_h[:rows])
         norm.forward(gates, start, end)
-        gates[:, :3 * width].sigmoid_()
-        gates[:, 3 * width:].tanh_()
+        gates[:, : 3 * width].sigmoid_()
+        gates[:, 3 * width :].tanh_()
         i, f, o, g = _gates(gates)
         if past_c is None:
             cell.copy_(i * g)
@@ -68,11 +80,19 @@ def _run(u: Tensor, state_map: LinearMap, h0: Optional[Tensor], c0: Optional[Ten
 
 
 class _LSTM(Function):
-
     @staticmethod
-    def forward(ctx: Any, u: Tensor, weight: Tensor, h0: Optional[Tensor], c0: Optional[Tensor],
-                norm_weight: Optional[Tensor], norm_bias: Optional[Tensor], packing: Packing,
-                state_map: LinearMap, norm: Optional[_BatchNorm]) -> Tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any,
+        u: Tensor,
+        weight: Tensor,
+        h0: Optional[Tensor],
+        c0: Optional[Tensor],
+        norm_weight: Optional[Tensor],
+        norm_bias: Optional[Tensor],
+        packing: Packing,
+        state_map: LinearMap,
+        norm: Optional[_BatchNorm],
+    ) -> Tuple[Tensor, Tensor, Tensor]:
         ctx.mark_dirty(u)
         ctx.packing = packing
         ctx.set_materialize_grads(False)
@@ -84,8 +104,9 @@ class _LSTM(Function):
 
     @staticmethod
     @first_order
-    def backward(ctx: Any, g_h: Optional[Tensor], g_c: Optional[Tensor],
-                 _: Optional[Tensor]) -> Tuple:
+    def backward(
+        ctx: Any, g_h: Optional[Tensor], g_c: Optional[Tensor], _: Optional[Tensor]
+    ) -> Tuple:
         gates, h, c, weight, h0, c0, *of_norm = ctx.saved_tensors
         state_map = linear_map(weight, gates)
         norm = StepNormBackward(ctx.statistics, *of_norm)
@@ -95,9 +116,9 @@ class _LSTM(Function):
         dc: Optional[Tensor] = None
         spans = ctx.packing.spans
         for t, (start, end) in reversed(list(enumerate(spans))):
-            past_c = c[spans[t - 1][0]:][:end - start] if t else c0
+            past_c = c[spans[t - 1][0] :][: end - start] if t else c0
             if later is not None:
-                state_map.add_transposed(dh[start:start + len(later)], later)
+                state_map.add_transposed(dh[start : start + len(later)], later)
             dc = _cell_grad(dc, None if g_c is None else g_c[start:end], c[start:end])
             later = du[start:end]
             dc = _step_backward(later, dh[start:end], dc, gates[start:end], c[start:end], past_c)
@@ -107,8 +128,16 @@ class _LSTM(Function):
         if later is not None and ctx.needs_input_grad[2]:
             d_h0 = torch.zeros_like(h0)
             state_map.add_transposed(d_h0, later)
-        return (du, d_weight, d_h0, dc if ctx.needs_input_grad[3] else None, *norm.gradients,
-                None, None, None)
+        return (
+            du,
+            d_weight,
+            d_h0,
+            dc if ctx.needs_input_grad[3] else None,
+            *norm.gradients,
+            None,
+            None,
+            None,
+        )
 
 
 def _cell_grad(later: Optional[Tensor], g: Optional[Tensor], c: Tensor) -> Tensor:
@@ -117,12 +146,13 @@ def _cell_grad(later: Optional[Tensor], g: Optional[Tensor], c: Tensor) -> Tenso
         return later
     total = torch.zeros_like(c) if g is None else own(g)
     if later is not None:
-        total[:len(later)] += later
+        total[: len(later)] += later
     return total
 
 
-def _step_backward(du: Tensor, dh: Tensor, dc: Tensor, gates: Tensor, c: Tensor,
-                   past_c: Optional[Tensor]) -> Tensor:
+def _step_backward(
+    du: Tensor, dh: Tensor, dc: Tensor, gates: Tensor, c: Tensor, past_c: Optional[Tensor]
+) -> Tensor:
     """Write the gradient of a step's gates before their nonlinearities; return that of its past."""
     width = c.shape[1]
     i, f, o, g = _gates(gates)
@@ -135,6 +165,6 @@ def _step_backward(du: Tensor, dh: Tensor, dc: Tensor, gates: Tensor, c: Tensor,
     d_i.copy_(dc * g)
     d_g.copy_(dc * i)
     d_f.zero_() if past_c is None else d_f.copy_(dc * past_c)
-    ACTIVATE_BACKWARD['sigmoid'](du[:, :3 * width], gates[:, :3 * width])
+    ACTIVATE_BACKWARD['sigmoid'](du[:, : 3 * width], gates[:, : 3 * width])
     ACTIVATE_BACKWARD['tanh'](d_g, g)
     return dc.mul_(f)

@@ -1,4 +1,5 @@
 """All that does not depend on the state, for all frames at once."""
+
 from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
@@ -20,8 +21,14 @@ def project(frames: Tensor, units: Sequence[Unit]) -> Tuple[Tensor, ...]:
     if not torch.is_grad_enabled():
         return tuple(_apply(m, frames, unit.bias) for m, unit in zip(maps, units))
     parameters = [p for unit in units for p in (unit.weight, unit.bias)]
-    return _Project.apply(frames, recipe_of(frames), maps, [unit.spans for unit in units],
-                          [unit.stride for unit in units], *parameters)
+    return _Project.apply(
+        frames,
+        recipe_of(frames),
+        maps,
+        [unit.spans for unit in units],
+        [unit.stride for unit in units],
+        *parameters,
+    )
 
 
 def _apply(m: LinearMap, frames: Tensor, bias: Optional[Tensor]) -> Tensor:
@@ -29,11 +36,16 @@ def _apply(m: LinearMap, frames: Tensor, bias: Optional[Tensor]) -> Tensor:
 
 
 class _Project(Function):
-
     @staticmethod
-    def forward(ctx: Any, frames: Tensor, recipe: Recipe, maps: List[LinearMap],
-                spans: List[Optional[Spans]], strides: List[int],
-                *parameters: Any) -> Tuple[Tensor, ...]:
+    def forward(
+        ctx: Any,
+        frames: Tensor,
+        recipe: Recipe,
+        maps: List[LinearMap],
+        spans: List[Optional[Spans]],
+        strides: List[int],
+        *parameters: Any,
+    ) -> Tuple[Tensor, ...]:
         ctx.spans, ctx.strides = spans, strides
         weights: Sequence[Tensor] = parameters[::2]
         biases: Sequence[Optional[Tensor]] = parameters[1::2]
@@ -54,18 +66,27 @@ class _Project(Function):
         d_parameters: List[Optional[Tensor]] = []
         for m, g, weight, biased in zip(maps, gradients, weights, ctx.biases):
             d_weight, d_bias = m.weight_grad(frames, g, biased)
-            d_parameters += [d_weight.to(weight.dtype),
-                             d_bias.to(weight.dtype) if biased and d_bias is not None else None]
+            d_parameters += [
+                d_weight.to(weight.dtype),
+                d_bias.to(weight.dtype) if biased and d_bias is not None else None,
+            ]
         return (d_frames, None, None, None, None, *d_parameters)
 
 
-def _frames_grad(frames: Tensor, gradients: Sequence[Tensor], maps: Sequence[LinearMap],
-                 spans: Sequence[Optional[Spans]]) -> Tensor:
+def _frames_grad(
+    frames: Tensor,
+    gradients: Sequence[Tensor],
+    maps: Sequence[LinearMap],
+    spans: Sequence[Optional[Spans]],
+) -> Tensor:
     """The sum over the units of what reaches the frames."""
     everywhere = [i for i, rows in enumerate(spans) if rows is None]
     first = everywhere[0] if everywhere else None
-    total = (torch.zeros_like(frames) if first is None
-             else maps[first].transposed(gradients[first], frames))
+    total = (
+        torch.zeros_like(frames)
+        if first is None
+        else maps[first].transposed(gradients[first], frames)
+    )
     for i, (m, g, rows) in enumerate(zip(maps, gradients, spans)):
         if i != first:
             for start, end in [(0, len(g))] if rows is None else rows:

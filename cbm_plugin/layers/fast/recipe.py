@@ -4,6 +4,7 @@ The output of a layer is the input of the next, which needs it in backward. It i
 two tensors that are kept anyway, so it is made again when backward comes to it, at the cost of one
 pointwise pass, instead of being kept: a third of the memory of a deep stack.
 """
+
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 
 class Recipe(NamedTuple):
     """How to make a tensor again: ``make(*ingredients)``."""
+
     make: Callable[..., Tensor]
     ingredients: Tuple[Optional[Tensor], ...]
 
@@ -38,7 +40,7 @@ def save(ctx: Any, recipe: Recipe, *others: Tensor) -> None:
 def restore(ctx: Any) -> Tuple[Tensor, Tuple[Tensor, ...]]:
     """What :func:`save` kept: the frames, made again, and the others."""
     saved = ctx.saved_tensors
-    return ctx.make(*saved[:ctx.number]), saved[ctx.number:]
+    return ctx.make(*saved[: ctx.number]), saved[ctx.number :]
 
 
 def _itself(frames: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """What the backward passes of all recurrences share."""
+
 from typing import Optional
 
 import torch
@@ -8,8 +9,14 @@ from ..packing import Packing
 from .linear_map import LinearMap
 
 
-def state_weight_grad(state_map: LinearMap, states: Tensor, h0: Optional[Tensor], g: Tensor,
-                      packing: Packing, weight: Tensor) -> Optional[Tensor]:
+def state_weight_grad(
+    state_map: LinearMap,
+    states: Tensor,
+    h0: Optional[Tensor],
+    g: Tensor,
+    packing: Packing,
+    weight: Tensor,
+) -> Optional[Tensor]:
     """The gradient by U of ``<g_t, U h_{t-1}>`` over all steps, in one convolution.
 
     The first step has a past only where ``h0`` is given.

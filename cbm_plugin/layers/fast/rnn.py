@@ -1,4 +1,5 @@
 """``h_t = act(norm(u_t + U h_{t-1}))``: with a sigmoid, the temporal flow of a CBM."""
+
 from typing import Any, Optional, Tuple
 
 import torch
@@ -15,8 +16,14 @@ from .step_norm import StepNorm, StepNormBackward
 from .unit import Unit
 
 
-def rnn(u: Tensor, unit: Unit, h0: Optional[Tensor], packing: Packing, activation: str,
-        norm: Optional[_BatchNorm] = None) -> Tensor:
+def rnn(
+    u: Tensor,
+    unit: Unit,
+    h0: Optional[Tensor],
+    packing: Packing,
+    activation: str,
+    norm: Optional[_BatchNorm] = None,
+) -> Tensor:
     """The states ``(M, C, ...)`` after each item.
 
     Args:
@@ -35,25 +42,39 @@ def rnn(u: Tensor, unit: Unit, h0: Optional[Tensor], packing: Packing, activatio
     return _RNN.apply(u, unit.weight, h0, *parameters, packing, activation, state_map, norm)
 
 
-def _run(u: Tensor, state_map: LinearMap, h0: Optional[Tensor], packing: Packing, activation: str,
-         norm: StepNorm) -> Tensor:
+def _run(
+    u: Tensor,
+    state_map: LinearMap,
+    h0: Optional[Tensor],
+    packing: Packing,
+    activation: str,
+    norm: StepNorm,
+) -> Tensor:
     """Turn ``u`` into the states, step by step."""
     past = h0
     for start, end in packing.spans:
         step = u[start:end]
         if past is not None:
-            state_map.add(step, past[:end - start])
+            state_map.add(step, past[: end - start])
         norm.forward(step, start, end)
         past = ACTIVATE[activation](step)
     return u
 
 
 class _RNN(Function):
-
     @staticmethod
-    def forward(ctx: Any, u: Tensor, weight: Tensor, h0: Optional[Tensor],
-                norm_weight: Optional[Tensor], norm_bias: Optional[Tensor], packing: Packing,
-                activation: str, state_map: LinearMap, norm: Optional[_BatchNorm]) -> Tensor:
+    def forward(
+        ctx: Any,
+        u: Tensor,
+        weight: Tensor,
+        h0: Optional[Tensor],
+        norm_weight: Optional[Tensor],
+        norm_bias: Optional[Tensor],
+        packing: Packing,
+        activation: str,
+        state_map: LinearMap,
+        norm: Optional[_BatchNorm],
+    ) -> Tensor:
         ctx.mark_dirty(u)
         ctx.packing, ctx.activation = packing, activation
         step_norm = StepNorm(norm, u)
@@ -73,7 +94,7 @@ class _RNN(Function):
         for start, end in reversed(ctx.packing.spans):
             step = du[start:end]
             if later is not None:
-                state_map.add_transposed(step[:len(later)], later)
+                state_map.add_transposed(step[: len(later)], later)
             ACTIVATE_BACKWARD[ctx.activation](step, states[start:end])
             norm.backward(step, start, end)
             later = step

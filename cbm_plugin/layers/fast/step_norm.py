@@ -1,4 +1,5 @@
 """Batch norm inside a recurrence: statistics of one step, since the next depends on them."""
+
 from typing import List, Optional, Tuple
 
 import torch
@@ -40,8 +41,9 @@ class StepNormBackward:
         kept: what was normalised.
     """
 
-    def __init__(self, statistics: List[Statistics], weight: Optional[Tensor],
-                 kept: Optional[Tensor]) -> None:
+    def __init__(
+        self, statistics: List[Statistics], weight: Optional[Tensor], kept: Optional[Tensor]
+    ) -> None:
         self.statistics, self.weight, self.kept = list(statistics), weight, kept
         self.totals: List[Tensor] = []
         if weight is not None:
@@ -52,7 +54,8 @@ class StepNormBackward:
         if self.weight is None or self.kept is None:
             return
         dx, *parts = normalise_backward(
-            self.weight, self.statistics.pop(), g, self.kept[start:end], [(0, end - start)])
+            self.weight, self.statistics.pop(), g, self.kept[start:end], [(0, end - start)]
+        )
         g.copy_(dx)
         self.totals = [total + part for total, part in zip(self.totals, parts)]
 

@@ -1,4 +1,5 @@
 """A linear or convolution unit as the fast twins take it, and what is kept of it in inference."""
+
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import torch
@@ -21,6 +22,7 @@ class Unit(NamedTuple):
         always_learns: temporal dropout leaves it alone (R, the bridge).
         map: the weight in the form that is fastest to apply; made where it is None.
     """
+
     weight: Tensor
     bias: Optional[Tensor] = None
     stride: int = 1
@@ -69,8 +71,10 @@ class PreparedUnits:
             self._tensors = [*layer.parameters(), *layer.buffers()]
             self._key = self._key_of(frames)
             inputs, state_units = build()
-            self._units = ([unit.prepared(frames) for unit in inputs],
-                           [unit.prepared(frames) for unit in state_units])
+            self._units = (
+                [unit.prepared(frames) for unit in inputs],
+                [unit.prepared(frames) for unit in state_units],
+            )
         return self._units
 
     def _key_of(self, frames: Tensor) -> tuple:

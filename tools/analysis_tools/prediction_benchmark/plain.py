@@ -78,7 +78,7 @@ class PlainNetwork(nn.Module):
             frame = frames[:, t]
             if t >= num_inputs and given is not None:
                 is_given = given[:, t - num_inputs, None, None, None]
-                frame = torch.where(is_given, frame, predictions[-1])
+                frame = torch.where(is_given, frame, predictions[-1].clamp(0, 1))
             x = F.relu(self.embed(F.pixel_unshuffle(frame, self.patch)))
             x = self._layers(x, states)
             predictions.append(F.pixel_shuffle(self.predict(x), self.patch))
