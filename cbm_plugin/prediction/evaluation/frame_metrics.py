@@ -6,6 +6,8 @@ named alike in two papers often differ in definition; so the name here says whic
 import torch
 from torch import Tensor
 
+from .scratch import scratch
+
 PSNR_OF_EQUAL_FRAMES = 100.
 """dB, the most that any PSNR here is. Equal frames have an infinite one, and so would every mean
 that contains them. Frames of 8 bits that differ at all stay below it up to 392 x 392 pixels: one
@@ -62,8 +64,11 @@ def psnr_wrapped_uint8(predictions: Tensor, targets: Tensor) -> Tensor:
     return _decibels((difference * difference).float().mean((2, 3, 4)) / 255 ** 2)
 
 
+@torch.no_grad()
 def _difference(predictions: Tensor, targets: Tensor) -> Tensor:
-    return predictions.float() - targets.float()
+    """Lies in memory that the next metric overwrites."""
+    out = scratch(predictions.numel(), torch.float32, predictions.device)
+    return torch.sub(predictions.float(), targets.float(), out=out.view(predictions.shape))
 
 
 def _squared_error(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from typing import Dict, List, NamedTuple, Tuple
 import torch
 from torch import Tensor
 
+from .scratch import scratch
+
 
 class Window(NamedTuple):
     """Where a pixel's statistics are taken.
@@ -38,6 +40,7 @@ def values_at_once(device: torch.device) -> int:
     return 10 * 128 ** 2 if device.type == 'cpu' else 1 << 22
 
 
+@torch.no_grad()
 def ssim(predictions: Tensor, targets: Tensor, window: str = 'uniform',
          data_range: float = 1.) -> Tensor:
     """Structural similarity of each frame.
@@ -70,7 +73,7 @@ def ssim(predictions: Tensor, targets: Tensor, window: str = 'uniform',
     at_once = -(-predictions.shape[:3].numel() // chunks)  # all chunks alike
     pairs = [frames.to(dtype).reshape(-1, pixels).split(at_once)
              for frames in (predictions, targets)]
-    work = predictions.new_empty(12 * len(pairs[0][0]) * pixels, dtype=dtype)
+    work = scratch(12 * len(pairs[0][0]) * pixels, dtype, predictions.device)
     values: List[Tensor] = []
     for x, y in zip(*pairs):
         number = x.numel()
