@@ -1,0 +1,177 @@
+"""Pictures of a study: its metric over the cells with intervals, and its training curves."""
+import math
+from pathlib import Path
+from statistics import mean
+from typing import Dict, Iterable, List, Sequence, Tuple
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cbm_plugin.files import write_whole
+
+from .definition import Cell, Study, Task
+from .statistics import Interval, interval, interval_of, of_cell, why_not_counted
+from .store import Result
+
+Curve = Dict[float, List[float]]
+"""The values of a cell's seeds at each place on the horizontal axis."""
+
+
+def draw(study: Study, results: Sequence[Result], out: Path) -> None:
+    """One panel a task: a line with a band for each series, or a point for each category."""
+    lines = any(cell.x is not None for cell in study.cells)
+    number = len(study.tasks)
+    height = 3.6 if lines else 1.2 + 0.3 * len(study.cells)
+    figure = Figure(figsize=(2.5 + 4.2 * number, height), layout='constrained')
+    FigureCanvasAgg(figure)  # no pyplot: it would keep state and might look for a screen
+    panels = figure.subplots(1, number, squeeze=False)[0]
+    for axes, task in zip(panels, study.tasks.values()):
+        (_lines if lines else _categories)(axes, study, task, results)
+        axes.set_title(task.name, fontsize='medium')
+        axes.grid(alpha=0.3)
+    if lines:
+        _legend(figure, panels)
+    write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
+
+
+def _lines(axes: Axes, study: Study, task: Task, results: Sequence[Result]) -> None:
+    """Metric over x. A cell without x, which all others are held against, is a level."""
+    colours = _colours(study)
+    for series, cells in _by_series(study.cells_of(task.name)).items():
+        found = [(cell, interval_of(results, task.name, cell.name, task.metric)) for cell in cells]
+        style = dict(color=colours[series], label=series)
+        points = sorted((cell.x, one) for cell, one in found if one and cell.x is not None)
+        if points:
+            axes.plot([x for x, _ in points], [one.mean for _, one in points], 'o-', markersize=4,
+                      **style)
+            _band(axes, points, colours[series])
+        for cell, one in found:
+            if cell.x is None and one:
+                axes.axhline(one.mean, linestyle='--', **style)
+                axes.axhspan(one.mean - _width(one), one.mean + _width(one), alpha=0.1,
+                             color=colours[series], linewidth=0)
+            _mark_missing(axes, cell, task, results, colours[series])
+    if task.chance is not None:
+        axes.axhline(task.chance, color='0.4', linestyle=':', label='chance')
+    axes.set_xlabel(study.x_label)
+    axes.set_ylabel(task.metric)
+
+
+def _categories(axes: Axes, study: Study, task: Task, results: Sequence[Result]) -> None:
+    """A line a cell: the mean with its interval, and a small dot for each seed."""
+    cells = study.cells_of(task.name)
+    colours = _colours(study)
+    labels = []
+    for y, cell in enumerate(cells):
+        found = of_cell(results, task.name, cell.name)
+        counted = [result for result in found if not why_not_counted(result, task.metric)]
+        one = interval_of(counted, task.name, cell.name, task.metric)
+        if one:
+            axes.plot([result['metrics'][task.metric] for result in counted], [y] * len(counted),
+                      '.', color='0.6', markersize=4)
+            axes.errorbar(one.mean, y, xerr=_width(one), fmt='o', color=colours[cell.series],
+                          capsize=3, markersize=5)
+        lost = len(found) - len(counted)
+        labels.append(f'{cell.name} ({lost} of {len(found)} not counted)' if lost else cell.name)
+    axes.set_yticks(range(len(cells)), labels, fontsize='small')
+    axes.set_ylim(len(cells) - 0.5, -0.5)  # the first on top
+    if task.chance is not None:
+        axes.axvline(task.chance, color='0.4', linestyle=':')
+    axes.set_xlabel(task.metric)
+
+
+def draw_curves(study: Study, results: Sequence[Result], out: Path) -> None:
+    """Training loss and validation metric as they went: a row a task, a colour a series.
+
+    Within a series the later cell is the darker one. Runs that do not count are left out, and so
+    is what not all seeds of a cell logged.
+    """
+    figure = Figure(figsize=(12, 1 + 3.2 * len(study.tasks)), layout='constrained')
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(len(study.tasks), 2, squeeze=False)
+    for (left, right), task in zip(rows, study.tasks.values()):
+        for cell, shade, colour in _shades(study, task):
+            found = [result for result in of_cell(results, task.name, cell.name)
+                     if not why_not_counted(result, task.metric)]
+            for axes, kind, x, y in ((left, 'train', 'iter', 'loss'),
+                                     (right, 'val', 'epoch', task.metric)):
+                _curve(axes, _gather(found, kind, x, y), cell.name, colour, shade)
+        left.set_title(f'{task.name}: training loss', fontsize='medium')
+        right.set_title(f'{task.name}: {task.metric} in validation', fontsize='medium')
+        left.set_xlabel('iteration')
+        right.set_xlabel('epoch')
+        for axes in (left, right):
+            axes.grid(alpha=0.3)
+    _legend(figure, rows.flat)
+    write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
+
+
+def _gather(found: Iterable[Result], kind: str, x: str, y: str) -> Curve:
+    """What every seed has logged, at each x."""
+    found = list(found)
+    curve: Curve = {}
+    for result in found:
+        seen = {entry[x]: entry[y] for entry in result.get('curves', {}).get(kind, ())
+                if entry.get(y) is not None and math.isfinite(entry[y])}
+        for place, value in seen.items():
+            curve.setdefault(place, []).append(value)
+    return {place: curve[place] for place in sorted(curve) if len(curve[place]) == len(found)}
+
+
+def _curve(axes: Axes, curve: Curve, name: str, colour: str, shade: float) -> None:
+    axes.plot(list(curve), [mean(values) for values in curve.values()], color=colour, alpha=shade,
+              label=name, linewidth=1.2)
+    _band(axes, [(x, interval(values)) for x, values in curve.items()], colour, 0.15 * shade)
+
+
+def _band(axes: Axes, points: Sequence[Tuple[float, Interval]], colour: str,
+          alpha: float = 0.15) -> None:
+    axes.fill_between([x for x, _ in points], [one.mean - _width(one) for _, one in points],
+                      [one.mean + _width(one) for _, one in points], color=colour, alpha=alpha,
+                      linewidth=0)
+
+
+def _width(one: Interval) -> float:
+    """The half width to draw; that of one seed is unknown, and nothing is drawn."""
+    return 0 if math.isinf(one.half) else one.half
+
+
+def _mark_missing(axes: Axes, cell: Cell, task: Task, results: Sequence[Result],
+                  colour: str) -> None:
+    """A cross at the foot of the panel where runs of a cell do not count."""
+    lost = [result for result in of_cell(results, task.name, cell.name)
+            if why_not_counted(result, task.metric)]
+    if lost and cell.x is not None:
+        axes.plot(cell.x, 0.02, 'x', color=colour, transform=axes.get_xaxis_transform(),
+                  label='runs not counted')
+
+
+def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
+    """One for all panels, beside them; what several show is named once."""
+    named = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            named.setdefault(label, handle)
+    if named:
+        figure.legend(named.values(), named.keys(), loc='outside right center', fontsize='small')
+
+
+def _by_series(cells: Iterable[Cell]) -> Dict[str, List[Cell]]:
+    groups: Dict[str, List[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.series, []).append(cell)
+    return groups
+
+
+def _colours(study: Study) -> Dict[str, str]:
+    """Of each series, the same in all panels."""
+    return {series: f'C{number % 10}' for number, series in enumerate(_by_series(study.cells))}
+
+
+def _shades(study: Study, task: Task) -> List[Tuple[Cell, float, str]]:
+    """Cells with how dark they are and their colour."""
+    colours = _colours(study)
+    return [(cell, 0.3 + 0.7 * (number + 1) / len(cells), colours[series])
+            for series, cells in _by_series(study.cells_of(task.name)).items()
+            for number, cell in enumerate(cells)]
