@@ -33,7 +33,7 @@ def load_config(path: Union[str, Path]) -> Config:
         if not path.parent.is_dir():
             remedy = f'there is no folder {path.parent} seen from {Path.cwd()}'
         else:
-            remedy = _did_you_mean(path.name, [p.name for p in path.parent.glob('*.py')],
+            remedy = did_you_mean(path.name, [p.name for p in path.parent.glob('*.py')],
                                    f'{path.parent} holds no config of a similar name')
         fail(f'there is no config file {path}: {remedy}')
     try:
@@ -79,7 +79,7 @@ def _explain_unknown_type(error: KeyError, cfg: Config) -> Optional[str]:
         remedy = f'it is in that of {homes[0]}, set default_scope = {homes[0]!r}.'
     else:
         names = {known for registry in registries for known in registry.module_dict}
-        remedy = _did_you_mean(name, names, 'none of a similar name is registered.')
+        remedy = did_you_mean(name, names, 'none of a similar name is registered.')
     return (f'{places[0]}.type = {name!r} is not in the registry {registry_name!r} of {scope}: '
             f'{remedy} (A type of your own needs its module in custom_imports.)')
 
@@ -90,9 +90,9 @@ def _explain_unknown_optimizer(error: TypeError, cfg: Config) -> Optional[str]:
         return None
     for place, node in _nodes(cfg):
         name = node.get('type')
-        if place.endswith('optimizer') and isinstance(name, str) and _find_class(name) is None:
+        if place.endswith('optimizer') and isinstance(name, str) and find_class(name) is None:
             known = mmengine.registry.OPTIMIZERS.module_dict
-            remedy = _did_you_mean(name, known, f'known are {", ".join(sorted(known))}')
+            remedy = did_you_mean(name, known, f'known are {", ".join(sorted(known))}')
             return f'{place}.type = {name!r} is not a registered optimizer: {remedy}'
     return None
 
@@ -103,10 +103,10 @@ def _explain_unknown_option(error: TypeError, cfg: Config) -> Optional[str]:
         return None
     owner, option = match.groups()
     for place, node in _nodes(cfg):
-        cls = _find_class(node.get('type')) if option in node else None
+        cls = find_class(node.get('type')) if option in node else None
         # A class may hand its options on: then the message names a base of it.
         if cls and owner in [base.__name__ for base in cls.__mro__]:
-            remedy = _did_you_mean(option, _options(cls), f'it takes {", ".join(_options(cls))}')
+            remedy = did_you_mean(option, options_of(cls), f'it takes {", ".join(options_of(cls))}')
             return f'{place}.{option}: {cls.__name__} has no option {option!r}: {remedy}'
     return None
 
@@ -130,7 +130,8 @@ def _registries() -> List[Registry]:
             for value in vars(module).values() if isinstance(value, Registry)]
 
 
-def _find_class(name: Any) -> Optional[type]:
+def find_class(name: Any) -> Optional[type]:
+    """The registered class of that name (with or without a scope), or None."""
     if isinstance(name, type):
         return name
     for registry in _registries():
@@ -140,7 +141,7 @@ def _find_class(name: Any) -> Optional[type]:
     return None
 
 
-def _options(cls: type) -> List[str]:
+def options_of(cls: type) -> List[str]:
     """Names of all options that the class or one of its bases takes."""
     names = {}
     for base in cls.__mro__[:-1]:
@@ -152,7 +153,8 @@ def _options(cls: type) -> List[str]:
     return list(names)
 
 
-def _did_you_mean(name: str, known: Any, otherwise: str) -> str:
+def did_you_mean(name: str, known: Any, otherwise: str) -> str:
+    """A question that names up to three near names, or ``otherwise`` where none is near."""
     by_lower = {item.lower(): item for item in sorted(known)}
     near = difflib.get_close_matches(name.lower(), by_lower, n=3)
     return f'did you mean {" or ".join(by_lower[item] for item in near)}?' if near else otherwise
