@@ -130,6 +130,7 @@ class Study:
     quick: bool = False
     quick_options: Options = field(default_factory=dict)
     quick_only: Dict[str, Options] = field(default_factory=dict)
+    chosen: str = ''  # the options of study.py that left tasks out or set the seeds
 
     def cells_of(self, task: str) -> List[Cell]:
         """The cells that run on a task."""
@@ -169,7 +170,8 @@ def read_study(path: Path, quick: bool = False) -> Study:
         raise StudyError(f'{path} defines no dict named study')
     entries = content['study']
     _known(entries, [known.name for known in fields(Study)
-                     if known.name not in ('name', 'quick_options', 'quick_only')], f'{path}: ')
+                     if known.name not in ('name', 'quick_options', 'quick_only',
+                                                         'chosen')], f'{path}: ')
     _required(entries, ('question', 'source', 'equal', 'tasks', 'cells'), f'{path}: ')
     _choice(entries['equal'], EQUAL, f'{path}: equal')
     tasks = {name: _task(name, values, f'{path}: tasks.{name}.')
@@ -200,7 +202,9 @@ def choose(study: Study, tasks: Optional[List[str]] = None,
         seeds = list(_seeds(seeds, '--seeds'))
     chosen = {name: replace(task, seeds=tuple(seeds) if seeds is not None else task.seeds)
               for name, task in study.tasks.items() if tasks is None or name in tasks}
-    return replace(study, tasks=chosen)
+    options = [*(['--tasks', *tasks] if tasks is not None else ()),
+               *(['--seeds', *map(str, seeds)] if seeds is not None else ())]
+    return replace(study, tasks=chosen, chosen=' '.join(options))
 
 
 def _task(name: str, values: Any, where: str) -> Task:

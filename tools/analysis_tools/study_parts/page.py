@@ -7,7 +7,7 @@ from cbm_plugin.files import check_page, replace_between, write_text
 
 from .definition import GENERATED, Study
 from .plot import draw, draw_curves
-from .report import as_csv, markdown, table
+from .report import as_csv, markdown, mixed, table
 from .statistics import Comparison, Verdict, verdict
 from .store import DONE, Result
 
@@ -57,9 +57,11 @@ def publish(study: Study, results: Sequence[Result], page: Path) -> List[Path]:
     A page without a place for this study gets one at its end.
 
     Raises:
-        ValueError: see :func:`check_place`.
+        ValueError: see :func:`check_place`; or results of a task are of different code or data.
     """
     check_place(study, page)
+    if mixed(results):
+        raise ValueError(f'{page} is left as it is. ' + ' '.join(mixed(results)).replace('**', ''))
     images, runs = page.parent / 'images', page.parent / 'studies' / f'{study.name}.csv'
     pictures = _draw(study, results, images / f'study_{study.name}.png',
                      images / f'study_{study.name}_curves.png')
@@ -119,15 +121,16 @@ def command(study: Study) -> str:
     variables = {task.data: f'{task.data}=DIR' for task in study.tasks.values()
                  if task.data != GENERATED}
     return ' '.join([*variables.values(), 'python tools/analysis_tools/study.py',
-                     f'configs/studies/{study.name}.py', *['--quick'] * study.quick])
+                     f'configs/studies/{study.name}.py', *[study.chosen] * bool(study.chosen),
+                     *['--quick'] * study.quick])
 
 
 def facts(study: Study, results: Sequence[Result]) -> str:
-    """Data, seeds, machine and time."""
+    """Data, seeds, fingerprints, machine and time."""
     tasks = study.tasks.values()
     lines = [
         'Data: ' + '; '.join(f'{task.name}: ' + (task.data if task.data == GENERATED
-                                                 else f'real, in `{task.data}`')
+                                                 else f'those in `{task.data}`')
                              for task in tasks),
         'Seeds: ' + '; '.join(f'{task.name}: {", ".join(map(str, task.seeds))}'
                               for task in tasks)]
@@ -137,6 +140,7 @@ def facts(study: Study, results: Sequence[Result]) -> str:
         expected = sum(len(task.seeds) * len(study.cells_of(task.name)) for task in tasks)
         status = ', '.join(f'{number} {kind}' for kind, number in kinds.items() if kind != DONE)
         lines += [
+            'Fingerprints: ' + '; '.join(_fingerprints(results)),
             'Machine: ' + '; '.join(machines),
             'Memory: ' + '; '.join(dict.fromkeys(str(result.get('memory_of'))
                                                  for result in results)),
@@ -145,6 +149,13 @@ def facts(study: Study, results: Sequence[Result]) -> str:
             + ', of all cores '
             + _duration(sum(result['cpu_seconds'] or 0 for result in results))]
     return '\n'.join(f'- {line}' for line in lines)
+
+
+def _fingerprints(results: Sequence[Result]) -> List[str]:
+    """``features: code 0123456789, data 9876543210``."""
+    return list(dict.fromkeys(
+        f"{result['task']}: code {result['fingerprint'].get('code')}, "
+        f"data {result['fingerprint'].get('data')}" for result in results))
 
 
 def _duration(seconds: float) -> str:

@@ -22,10 +22,14 @@ def draw(study: Study, results: Sequence[Result], out: Path) -> None:
     """One panel a task: a line with a band for each series, or a point for each category."""
     lines = any(cell.x is not None for cell in study.cells)
     number = len(study.tasks)
+    columns = number if number <= 3 else 2
+    rows = -(-number // columns)
     height = 3.6 if lines else 1.2 + 0.3 * len(study.cells)
-    figure = Figure(figsize=(2.5 + 4.2 * number, height), layout='constrained')
+    figure = Figure(figsize=(2.5 + 4.2 * columns, height * rows), layout='constrained')
     FigureCanvasAgg(figure)  # no pyplot: it would keep state and might look for a screen
-    panels = figure.subplots(1, number, squeeze=False)[0]
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in list(panels)[number:]:
+        axes.set_axis_off()
     for axes, task in zip(panels, study.tasks.values()):
         (_lines if lines else _categories)(axes, study, task, results)
         axes.set_title(task.name, fontsize='medium')
@@ -54,6 +58,7 @@ def _lines(axes: Axes, study: Study, task: Task, results: Sequence[Result]) -> N
             _mark_missing(axes, cell, task, results, colours[series])
     if task.chance is not None:
         axes.axhline(task.chance, color='0.4', linestyle=':', label='chance')
+    axes.set_xticks(sorted({cell.x for cell in study.cells if cell.x is not None}))
     axes.set_xlabel(study.x_label)
     axes.set_ylabel(task.metric)
 

@@ -85,17 +85,17 @@ def _problems(study: Study, results: Sequence[Result]) -> List[str]:
 
 
 def mixed(results: Sequence[Result]) -> List[str]:
-    """Warnings where results are of different code, or those of a task of different data."""
-    groups = {'All results': results, **{
-        f'The results of {task}': [result for result in results if result['task'] == task]
-        for task in dict.fromkeys(result['task'] for result in results)}}
+    """Warnings where the results of a task are of different code or data, and cannot be compared.
+    """
     warnings = []
-    for which, group in groups.items():
-        part = 'code' if which == 'All results' else 'data'
-        kinds = sorted({str(result['fingerprint'].get(part)) for result in group})
-        if len(kinds) > 1:
-            warnings.append(f'**{which} are of different {part}: {", ".join(kinds)}. Run the '
-                            'study again before comparing them.**')
+    for task in dict.fromkeys(result['task'] for result in results):
+        for part in ('code', 'data'):
+            kinds = sorted({str(result['fingerprint'].get(part)) for result in results
+                            if result['task'] == task})
+            if len(kinds) > 1:
+                warnings.append(f'**The results of {task} are of different {part} '
+                                f'({", ".join(kinds)}): run the study again before comparing '
+                                'them.**')
     return warnings
 
 
