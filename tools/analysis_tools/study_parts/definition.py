@@ -169,9 +169,8 @@ def read_study(path: Path, quick: bool = False) -> Study:
     if not isinstance(content.get('study'), dict):
         raise StudyError(f'{path} defines no dict named study')
     entries = content['study']
-    _known(entries, [known.name for known in fields(Study)
-                     if known.name not in ('name', 'quick_options', 'quick_only',
-                                                         'chosen')], f'{path}: ')
+    made = ('name', 'quick_options', 'quick_only', 'chosen')
+    _known(entries, [known.name for known in fields(Study) if known.name not in made], f'{path}: ')
     _required(entries, ('question', 'source', 'equal', 'tasks', 'cells'), f'{path}: ')
     _choice(entries['equal'], EQUAL, f'{path}: equal')
     tasks = {name: _task(name, values, f'{path}: tasks.{name}.')

@@ -27,8 +27,8 @@ def draw(study: Study, results: Sequence[Result], out: Path) -> None:
     height = 3.6 if lines else 1.2 + 0.3 * len(study.cells)
     figure = Figure(figsize=(2.5 + 4.2 * columns, height * rows), layout='constrained')
     FigureCanvasAgg(figure)  # no pyplot: it would keep state and might look for a screen
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for axes in list(panels)[number:]:
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[number:]:
         axes.set_axis_off()
     for axes, task in zip(panels, study.tasks.values()):
         (_lines if lines else _categories)(axes, study, task, results)
