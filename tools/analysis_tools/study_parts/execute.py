@@ -104,7 +104,9 @@ class Training:
         return result
 
     def stop(self) -> None:
-        """End it; the next start goes on from its last checkpoint."""
+        """End it, if it has not ended; the next start goes on from its last checkpoint."""
+        if self.process.returncode is not None:
+            return
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)  # its loaders too
         _, _, used = os.wait4(self.process.pid, 0)

@@ -36,9 +36,8 @@ def read_curves(train: Path) -> Tuple[List[Dict[str, float]], List[Dict[str, flo
                         name: value for name, value in entry.items()
                         if 'loss' in name or name in ('iter', 'epoch')}
                 elif 'step' in entry:
-                    validations[entry['step']] = dict(
-                        epoch=entry.pop('step'), **{name: value for name, value in entry.items()
-                                                    if name not in NOT_MEASURED})
+                    epoch = entry.pop('step')
+                    validations[epoch] = dict(epoch=epoch, **entry)
     return ([losses[key] for key in sorted(losses)],
             [validations[key] for key in sorted(validations)], memory)
 
