@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
 
 import study as study_tool  # noqa: E402
 from study_parts import page as pages  # noqa: E402
-from study_parts import report  # noqa: E402
+from study_parts import plot, report  # noqa: E402
 from study_parts.definition import Cell, Claim, Study, Task, choose, read_study  # noqa: E402
 from study_parts.statistics import interval, verdict  # noqa: E402
 
@@ -203,6 +203,39 @@ def test_a_report_is_a_page_with_its_pictures_and_runs(tmp_path: Path) -> None:
         'against shallow 0.510 +- 0.025 (3 seeds) | 56.2 -> 61.7 |' in text
     for link in re.findall(r'\]\((.*?)\)', text):
         assert (tmp_path / link).is_file()
+
+
+def test_curves_show_each_seeds_mean_of_what_the_validations_report(tmp_path: Path) -> None:
+    values = (0.90, 0.91, 0.95)
+    results = results_of(deep=values)
+    for result in results:
+        result['curves']['val'] = [{'epoch': entry['epoch'], 'acc/other': entry['acc/top1']}
+                                   for entry in result['curves']['val']]
+
+    figure = plot.draw_curves(a_study(), results, tmp_path / 'curves.png')
+
+    loss, metric = figure.axes
+    assert metric.get_title() == 'clips: acc/other in validation'
+    line, = metric.get_lines()
+    assert line.get_xdata().tolist() == [1, 2]
+    assert line.get_ydata() == pytest.approx([sum(values) / 6, sum(values) / 3])
+    line, = loss.get_lines()
+    assert line.get_ydata() == pytest.approx([2 / i + 1 for i in (1, 2, 3)])  # seeds 0, 1, 2
+
+
+def test_a_line_goes_through_the_means_of_its_series_and_lost_runs_leave_a_cross(
+        tmp_path: Path) -> None:
+    results = [*results_of(**APART), a_result('clips', 'deep', 3, status='diverged', metrics={})]
+
+    axes, = plot.draw(a_study(), results, tmp_path / 'study.png').axes
+
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert lines['CBM'].get_xydata().tolist() == [[1, pytest.approx(0.51)],
+                                                  [15, pytest.approx(0.91)]]
+    assert list(lines['runs not counted'].get_xdata()) == [15]
+    band, = axes.collections
+    assert band.get_datalim(axes.transData).intervaly == pytest.approx([0.51 - 0.02484,
+                                                                        0.91 + 0.02484], abs=1e-4)
 
 
 @pytest.mark.parametrize('results', [

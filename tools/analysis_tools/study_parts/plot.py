@@ -18,8 +18,12 @@ Curve = Dict[float, List[float]]
 """The values of a cell's seeds at each place on the horizontal axis."""
 
 
-def draw(study: Study, results: Sequence[Result], out: Path) -> None:
-    """One panel a task: a line with a band for each series, or a point for each category."""
+def draw(study: Study, results: Sequence[Result], out: Path) -> Figure:
+    """One panel a task: a line with a band for each series, or a point for each category.
+
+    Returns:
+        The figure, for those who look into it.
+    """
     lines = any(cell.x is not None for cell in study.cells)
     number = len(study.tasks)
     columns = number if number <= 3 else 2
@@ -37,6 +41,7 @@ def draw(study: Study, results: Sequence[Result], out: Path) -> None:
     if lines:
         _legend(figure, panels)
     write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
+    return figure
 
 
 def _lines(axes: Axes, study: Study, task: Task, results: Sequence[Result]) -> None:
@@ -86,9 +91,10 @@ def _categories(axes: Axes, study: Study, task: Task, results: Sequence[Result])
     axes.set_xlabel(task.metric)
 
 
-def draw_curves(study: Study, results: Sequence[Result], out: Path) -> None:
+def draw_curves(study: Study, results: Sequence[Result], out: Path) -> Figure:
     """Training loss and validation metric as they went: a row a task, a colour a series.
 
+    Where only the final test reports the task's metric, the first one of the validations is shown.
     Within a series the later cell is the darker one. Runs that do not count are left out, and so
     is what not all seeds of a cell logged.
     """
@@ -96,20 +102,30 @@ def draw_curves(study: Study, results: Sequence[Result], out: Path) -> None:
     FigureCanvasAgg(figure)
     rows = figure.subplots(len(study.tasks), 2, squeeze=False)
     for (left, right), task in zip(rows, study.tasks.values()):
+        watched = _watched(task, results)
         for cell, shade, colour in _shades(study, task):
             found = [result for result in of_cell(results, task.name, cell.name)
                      if not why_not_counted(result, task.metric)]
             for axes, kind, x, y in ((left, 'train', 'iter', 'loss'),
-                                     (right, 'val', 'epoch', task.metric)):
+                                     (right, 'val', 'epoch', watched)):
                 _curve(axes, _gather(found, kind, x, y), cell.name, colour, shade)
         left.set_title(f'{task.name}: training loss', fontsize='medium')
-        right.set_title(f'{task.name}: {task.metric} in validation', fontsize='medium')
+        right.set_title(f'{task.name}: {watched} in validation', fontsize='medium')
         left.set_xlabel('iteration')
         right.set_xlabel('epoch')
         for axes in (left, right):
             axes.grid(alpha=0.3)
     _legend(figure, rows.flat)
     write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
+    return figure
+
+
+def _watched(task: Task, results: Sequence[Result]) -> str:
+    """The task's metric, or the first one of the validations where only the test reports it."""
+    entries = [entry for result in results if result['task'] == task.name
+               for entry in result.get('curves', {}).get('val', ())]
+    names = [name for entry in entries for name in entry if name != 'epoch']
+    return task.metric if task.metric in names or not names else names[0]
 
 
 def _gather(found: Iterable[Result], kind: str, x: str, y: str) -> Curve:
@@ -125,6 +141,8 @@ def _gather(found: Iterable[Result], kind: str, x: str, y: str) -> Curve:
 
 
 def _curve(axes: Axes, curve: Curve, name: str, colour: str, shade: float) -> None:
+    if not curve:
+        return
     axes.plot(list(curve), [mean(values) for values in curve.values()], color=colour, alpha=shade,
               label=name, linewidth=1.2)
     _band(axes, [(x, interval(values)) for x, values in curve.items()], colour, 0.15 * shade)
