@@ -101,9 +101,20 @@ def test_a_figure_has_as_many_digits_as_its_interval_gives_it() -> None:
 
 @pytest.mark.parametrize('values, said', [
     (APART, 'holds'), (REVERSED, 'does not hold here'), (TOUCHING, 'undecided'),
-    (dict(deep=(0.9,), shallow=(0.1,)), 'undecided'), (dict(deep=(0.9, 0.91)), 'not run')])
+    (dict(deep=(0.9,), shallow=(0.1,)), 'undecided'), (dict(deep=(0.9, 0.91)), 'no result')])
 def test_a_claim_is_decided_only_by_intervals_that_do_not_touch(values: dict, said: str) -> None:
     assert outcome(results_of(**values)) == said
+
+
+def test_where_all_runs_of_a_cell_diverged_a_claim_has_no_result_and_the_page_says_so() -> None:
+    results = results_of(**APART)
+    for result in results[:3]:
+        result.update(status='diverged', metrics={})
+    study = a_study()
+
+    text = pages.claims_table([verdict(study, study.claims[0], results)])
+
+    assert text.endswith('| **no result** | clips: no result of deep | 56.2 -> 61.7 |')
 
 
 def test_of_an_error_the_lower_is_the_better() -> None:

@@ -106,12 +106,12 @@ def claims_table(verdicts: Sequence[Verdict]) -> str:
 
 def figure(comparison: Comparison, of: int = 1) -> str:
     """``features: CBM-15 0.88 +- 0.04 (5 seeds), CBM-1 0.81 +- 0.02 (5 seeds)``."""
-    sides = []
-    for name, one in zip((comparison.better, comparison.worse), comparison.sides):
-        if one is None:
-            sides.append(f'{name} without a result')
-        else:
-            sides.append(f'{name} {one}' + (f' ({one.count} seeds)' if one.count > 1 else ''))
+    names = (comparison.better, comparison.worse)
+    if None in comparison.sides:
+        empty = [name for name, one in zip(names, comparison.sides) if one is None]
+        return f'{comparison.task.name}: no result of {", ".join(empty)}'
+    sides = [f'{name} {one}' + (f' ({one.count} seeds)' if one.count > 1 else '')
+             for name, one in zip(names, comparison.sides)]
     text = f'{comparison.task.name}, {comparison.task.metric}: ' + ' against '.join(sides)
     return text if of == 1 else f'{text}: {comparison.outcome}'
 

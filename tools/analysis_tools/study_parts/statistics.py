@@ -10,7 +10,7 @@ from .store import DONE, Result
 
 CONFIDENCE = 0.95
 
-HOLDS, REVERSED, UNDECIDED, NOT_RUN = 'holds', 'does not hold here', 'undecided', 'not run'
+HOLDS, REVERSED, UNDECIDED, NO_RESULT = 'holds', 'does not hold here', 'undecided', 'no result'
 """What one comparison says, and a claim all of whose comparisons agree."""
 PARTLY = 'holds in part'
 """What a claim gets if some of its comparisons hold and others do not, or are not decided."""
@@ -113,7 +113,7 @@ def compare(task: Task, better: str, worse: str, results: Sequence[Result]) -> C
     sides = tuple(interval_of(results, task.name, cell, task.metric) for cell in (better, worse))
     up, down = sides if task.better == 'higher' else sides[::-1]
     if up is None or down is None:
-        outcome = NOT_RUN
+        outcome = NO_RESULT
     elif up.above(down):
         outcome = HOLDS
     else:
@@ -139,4 +139,4 @@ def verdict(study: Study, claim: Claim, results: Sequence[Result]) -> Verdict:
     for found, outcome in ((HOLDS, PARTLY), (REVERSED, REVERSED), (UNDECIDED, UNDECIDED)):
         if found in outcomes:
             return Verdict(claim, outcome, comparisons)
-    return Verdict(claim, NOT_RUN, comparisons)
+    return Verdict(claim, NO_RESULT, comparisons)
