@@ -8,6 +8,7 @@ from .aggregation import AGGREGATIONS, aggregate
 from .anticipation import anticipation_loss
 from .dataset import CheckedVideoDataset
 from .decord_init import BoundedDecordInit
+from .early_cue import EarlyCue
 from .early_recognition import EarlyRecognitionMetric
 from .feature_sequences import FeatureIdentity, FeatureSequences, LoadFeatures
 from .frame_features import NoBackbone, SmallConvNet, feature_maps
@@ -26,7 +27,8 @@ from .transforms import AddMotionChannels, FreezeFrame
 from .video_faults import VideoFaultHook
 
 __all__ = [
-    'EarlyRecognitionLoop', 'EarlyRecognitionMetric', 'ObserveBeginning', 'predict_prefixes',
+    'EarlyCue', 'EarlyRecognitionLoop', 'EarlyRecognitionMetric', 'ObserveBeginning',
+    'predict_prefixes',
     'AGGREGATIONS', 'AddMotionChannels', 'BoundedDecordInit', 'CheckedRawframeDataset',
     'CheckedVideoDataset',
     'DecordDecodeFused', 'FeatureIdentity', 'FeatureSequences', 'FreezeFrame', 'LoadFeatures',

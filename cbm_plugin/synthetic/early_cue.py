@@ -15,7 +15,8 @@ def early_cue_sequences(num: int,
                         cue_frames: int = 4,
                         size: int = 8,
                         classes: int = 4,
-                        seed: int = 0) -> Tuple[torch.Tensor, torch.Tensor]:
+                        seed: int = 0,
+                        cue_level: float = CUE_LEVEL) -> Tuple[torch.Tensor, torch.Tensor]:
     """Sequences whose class shows only in their first frames; the others are noise.
 
     Each frame is divided into a grid of cells (for 4 classes: its quadrants). In the first
@@ -30,13 +31,16 @@ def early_cue_sequences(num: int,
         size: Height and width of a frame in pixels, H = W.
         classes: Number of classes, at least 2. Chance is ``1 / classes``.
         seed: One seed gives the same sequences on every machine.
+        cue_level: How much a lit cell is brighter, where the noise has a standard deviation of 0.5.
+            Default 2: beyond doubt in a single frame. A weak cue in all frames (0.1) must be added
+            up over time.
 
     Returns:
         The frames, float32 ``(N, T, 1, H, W)``, and the labels, int64 ``(N,)``, in random order.
 
     Raises:
-        ValueError: If a count is too small, the cue is longer than the sequence, or a frame is too
-            small for one cell of a pixel for each class.
+        ValueError: If a count or the level is too small, the cue is longer than the sequence, or a
+            frame is too small for one cell of a pixel for each class.
     """
     if num < 1 or classes < 2:
         raise ValueError(f'num={num} and classes={classes}: '
@@ -44,6 +48,8 @@ def early_cue_sequences(num: int,
     if not 1 <= cue_frames <= num_frames:
         raise ValueError(f'cue_frames={cue_frames} is not within 1..num_frames={num_frames}: '
                          'show the cue in at least 1 frame and at most in all')
+    if cue_level <= 0:
+        raise ValueError(f'cue_level={cue_level} shows no cue: use a number above 0')
     grid = int(np.ceil(np.sqrt(classes)))
     if size < grid:
         raise ValueError(f'size={size} is too small for {classes} classes: '
@@ -53,7 +59,7 @@ def early_cue_sequences(num: int,
     labels = rng.permutation(np.arange(num) % classes)
     frames = rng.standard_normal((num, num_frames, 1, size, size), dtype=np.float32)
     frames *= NOISE_STD
-    frames[:, :cue_frames, 0] += CUE_LEVEL * _cells(classes, grid, size)[labels][:, None]
+    frames[:, :cue_frames, 0] += cue_level * _cells(classes, grid, size)[labels][:, None]
     return torch.from_numpy(frames), torch.from_numpy(labels)
 
 

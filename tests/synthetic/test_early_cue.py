@@ -46,6 +46,12 @@ def test_frames_after_the_cue_tell_nothing(sequences, t):
     assert abs(accuracy_at_frame(*sequences, t) - 0.25) < 3.5 * 0.0137
 
 
+def test_a_weak_cue_in_all_frames_is_doubtful_in_one_and_sure_in_their_mean():
+    frames, labels = early_cue_sequences(2000, 16, cue_frames=16, seed=3, cue_level=0.1)
+    assert 0.35 < accuracy_at_frame(frames, labels, 9) < 0.7
+    assert accuracy_at_frame(frames.mean(1, keepdim=True), labels, 0) > 0.9
+
+
 def test_noise_after_the_cue_has_one_distribution_for_all_classes(sequences):
     frames, labels = sequences
     for label in range(4):
@@ -71,6 +77,7 @@ def test_more_than_four_classes_get_a_cell_each():
     (dict(cue_frames=17), 'cue_frames=17 is not within 1..num_frames=16'),
     (dict(cue_frames=0), 'cue_frames=0'),
     (dict(classes=1), 'classes=1'),
+    (dict(cue_level=0), 'cue_level=0 shows no cue'),
     (dict(size=2, classes=5), 'size=2 is too small for 5 classes.*size >= 3'),
 ])
 def test_a_wrong_argument_is_named_with_its_bound(wrong, words):
