@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, Iterator, NamedTuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional
 
 import numpy as np
 import pytest
@@ -173,8 +173,45 @@ def test_a_half_done_run_of_other_code_is_not_gone_on_with(
         started = dict(fingerprint={**order.fingerprint, 'code': code}, seconds=1.0,
                        cpu_seconds=1.0, peak=1.0)
         (order.run.folder / 'started.json').write_text(json.dumps(started))
-        execute.Training(order, threads=1).stop()
+        training = execute.Training(order, threads=1)
+        training.stop()
+        training.stop()  # as of one that had ended when the study was stopped
         assert checkpoint.is_file() == stays
+
+
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGKILL, 'failed'),
+                                                (signal.SIGTERM, None)])
+def test_a_killed_training_has_failed_and_one_told_to_stop_is_still_to_be_done(
+        data: Path, part: Any, tmp_path: Path, number: int, status: Optional[str]) -> None:
+    tiny = part('definition').read_study(write(tmp_path))
+    planned = part('schedule').plan(tiny, tmp_path, {'features': data})
+    training = part('execute').Training(planned.orders[0], threads=1)
+    os.kill(training.process.pid, number)
+    os.waitid(os.P_PID, training.process.pid, os.WEXITED | os.WNOWAIT)
+    if status is None:
+        with pytest.raises(InterruptedError, match='was stopped from outside'):
+            training.poll()
+    else:
+        made = training.poll()
+        assert made['status'] == status and made['reason'].startswith('killed by SIGKILL')
+        assert part('schedule').plan(tiny, tmp_path, {'features': data}).missing == []
+    left = part('schedule').plan(tiny, tmp_path, {'features': data}, retry_failed=True)
+    assert len(left.missing) == 1
+
+
+def test_the_time_left_is_what_the_same_cells_took_and_else_the_mean_of_the_task(
+        ran: Outcome, data: Path, part: Any, tmp_path: Path) -> None:
+    tiny = part('definition').read_study(write(tmp_path, cells=[
+        dict(name='good'), dict(name='long'), dict(name='new')]))
+    orders = part('schedule').plan(tiny, tmp_path, {'features': data}).orders
+    made = result(ran, 'good')
+    outlook = part('outlook').Outlook(3, 1, [])
+    assert outlook.left(orders, []) == ''
+    outlook.note({**made, 'seconds': 60.0})
+    outlook.note({**made, 'cell': 'long', 'seconds': 600.0})
+    outlook.note({**made, 'cell': 'new', 'seconds': 0.1, 'status': 'failed'})
+    assert outlook.left(orders[:1], []) == ', about 60 s left'
+    assert outlook.left(orders, []) == f', about {(60 + 600 + 330) / 60:.0f} min left'
 
 
 def test_code_of_another_application_is_no_part_of_a_runs_fingerprint(
