@@ -6,7 +6,9 @@ from .loop import ResumableEpochLoop
 from .number_guard import NonFiniteLossHook
 from .sample_faults import SampleFaultHook, SurvivingSamples
 from .seeding import SampleIndex, SeededSampler, SeedIterationHook, derive_seed, seed_sample
+from .temporal_dropout_hook import TemporalDropoutHook
 
 __all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'NonFiniteLossHook', 'ResumableEpochLoop',
            'SampleFaultHook', 'SampleIndex', 'SeedIterationHook', 'SeededSampler',
-           'SurvivingSamples', 'WholeCheckpointHook', 'derive_seed', 'seed_sample']
+           'SurvivingSamples', 'TemporalDropoutHook', 'WholeCheckpointHook', 'derive_seed',
+           'seed_sample']
