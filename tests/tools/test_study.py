@@ -161,6 +161,35 @@ def test_a_result_of_other_code_is_named_kept_aside_and_missing(
     assert aside.name in said and json.loads(aside.read_text()) == made
 
 
+def test_a_study_goes_on_with_the_code_of_an_earlier_start(
+        data: Path, part: Any, tmp_path: Path) -> None:
+    definition, schedule = part('definition'), part('schedule')
+    tiny = definition.read_study(write(tmp_path))
+    now = schedule.plan(tiny, tmp_path, {'features': data}).orders[0].fingerprint
+    older = part('fingerprint').Code(configs_of(part), tmp_path / 'code' / now['code'])
+    older.files['cbm_plugin/registry.py'] += b'# older'
+    place = tmp_path / 'code' / 'draft'
+    for name, content in older.files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
+    name = part('fingerprint').Code(configs_of(part), place).hash
+    place.rename(tmp_path / 'code' / name)
+    order, = schedule.plan(tiny, tmp_path, {'features': data}, code=name).orders
+    assert order.code == tmp_path / 'code' / name and order.fingerprint == {**now, 'code': name}
+    (order.code / 'cbm_plugin/registry.py').write_text('# edited')
+    for wrong, said in ((name, 'do not mix'), ('missing', f'use one of .*{now["code"]}')):
+        with pytest.raises(definition.StudyError, match=said):
+            schedule.plan(tiny, tmp_path, {'features': data}, code=wrong)
+    copied = tmp_path / 'code' / now['code'] / 'cbm_plugin/registry.py'
+    copied.write_text('# edited')
+    schedule.plan(tiny, tmp_path, {'features': data})
+    assert copied.read_bytes() == (ROOT / 'cbm_plugin/registry.py').read_bytes()
+
+
+def configs_of(part: Any) -> Any:
+    return part('configs').Config(dict(custom_imports=dict(imports=['cbm_plugin.recognition'])))
+
+
 def test_a_half_done_run_of_other_code_is_not_gone_on_with(
         data: Path, part: Any, tmp_path: Path) -> None:
     definition, schedule, execute = part('definition'), part('schedule'), part('execute')
@@ -216,8 +245,7 @@ def test_the_time_left_is_what_the_same_cells_took_and_else_the_mean_of_the_task
 
 def test_code_of_another_application_is_no_part_of_a_runs_fingerprint(
         part: Any, tmp_path: Path) -> None:
-    fingerprint, configs = part('fingerprint'), part('configs')
-    cfg = configs.Config(dict(custom_imports=dict(imports=['cbm_plugin.recognition'])))
+    fingerprint, cfg = part('fingerprint'), configs_of(part)
     for name, content in (('cbm_plugin/layers/a.py', '1'), ('cbm_plugin/polygon/b.py', '1'),
                           ('cbm_plugin/recognition/c.py', '1'), ('tools/train.py', '1')):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

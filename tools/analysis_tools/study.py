@@ -50,6 +50,9 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
                         'nothing (default: as a Slurm array or torchrun says)')
     parser.add_argument('--retry-failed', action='store_true',
                         help='run again what has failed (not what has diverged)')
+    parser.add_argument('--code', metavar='FINGERPRINT',
+                        help='go on with the code of an earlier start, a copy of which is in the '
+                        "work dir's folder code, though the project has changed since")
     parser.add_argument('--report-only', action='store_true', help='run nothing')
     parser.add_argument('--page', type=Path, metavar='FILE.md',
                         help='put the report on a page, with its runs as CSV and its pictures '
@@ -104,7 +107,7 @@ def _run_and_report(args: argparse.Namespace) -> bool:
         _on_page(check_place, study, args.page)
     part, parts = (0, 1) if args.report_only else shard_of(args.shard)
     planned = plan(study, args.work_dir.absolute(), data_roots(study, args.data_root),
-                   args.retry_failed, (part, parts), args.report_only)
+                   args.retry_failed, (part, parts), args.report_only, args.code)
     results = planned.results if args.report_only else run_missing(planned, args.jobs)
     left = len(planned.orders) - len(results)
     if left:

@@ -35,10 +35,10 @@ class Code:
                                    for name, content in self.files.items()), *_versions()])
 
     def copy_to(self, folder: Path) -> Path:
-        """Write the files below ``folder/HASH``, once; returns that."""
+        """Write what is not yet below ``folder/HASH``, or was edited there; returns that."""
         place = folder / self.hash
         for name, content in self.files.items():
-            if not (place / name).is_file():
+            if not (place / name).is_file() or (place / name).read_bytes() != content:
                 write_whole(place / name, lambda draft, content=content: draft.write_bytes(content))
         return place
 

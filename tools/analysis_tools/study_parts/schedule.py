@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from mmengine.config import Config
+
 from cbm_plugin.engine.sample_faults import some_names
 from cbm_plugin.engine.user_errors import did_you_mean
 
@@ -30,7 +32,8 @@ class Plan(NamedTuple):
 
 
 def plan(study: Study, work_dir: Path, data_roots: Dict[str, Path], retry_failed: bool = False,
-         shard: Tuple[int, int] = (0, 1), look_only: bool = False) -> Plan:
+         shard: Tuple[int, int] = (0, 1), look_only: bool = False,
+         code: Optional[str] = None) -> Plan:
     """Check every config of the study, and find the results that are there.
 
     Results of other code, settings or data are named on stderr, and put aside.
@@ -41,12 +44,14 @@ def plan(study: Study, work_dir: Path, data_roots: Dict[str, Path], retry_failed
         shard: which of how many parts of the runs, the first being 0.
         look_only: nothing will be run: others' results stay where they are, and those of other code
             count.
+        code: go on with the copy of this fingerprint, of an earlier start. Default None: the code
+            as it is now.
 
     Raises:
-        StudyError: a mistake in the study or in a config, data that are not there, or a result
-            that is damaged or lacks the metric.
+        StudyError: a mistake in the study or in a config, a copy or data that are not there, or a
+            result that is damaged or lacks the metric.
     """
-    prepared = {task.name: _prepared(study, task, data_roots, work_dir, look_only)
+    prepared = {task.name: _prepared(study, task, data_roots, work_dir, code)
                 for task in study.tasks.values()}
     orders: List[Order] = []
     for run in runs_of(study, work_dir)[shard[0]::shard[1]]:
@@ -76,12 +81,11 @@ class _Prepared(NamedTuple):
 
 
 def _prepared(study: Study, task: Task, data_roots: Dict[str, Path], work_dir: Path,
-              look_only: bool) -> _Prepared:
+              copy: Optional[str]) -> _Prepared:
     data_root = data_root_of(task, data_roots)
     base = read_config(task, data_root)
-    code = fingerprint.Code(base)
-    if not look_only:
-        code.copy_to(work_dir / 'code')
+    code = fingerprint.Code(base) if copy is None else _copied(base, work_dir / 'code' / copy)
+    code.copy_to(work_dir / 'code')
     cells = {}
     for cell in study.cells_of(task.name):
         cfg = merged_config(study, task, cell, base)
@@ -89,6 +93,19 @@ def _prepared(study: Study, task: Task, data_roots: Dict[str, Path], work_dir: P
             cfg, f'{study.name}: cell {cell.name} on task {task.name}')
     return _Prepared(cells, code.hash, fingerprint.of_data(data_root),
                      data_root or work_dir / 'data' / code.hash)
+
+
+def _copied(base: Config, place: Path) -> fingerprint.Code:
+    """The code of an earlier start."""
+    if not place.is_dir():
+        known = sorted(path.name for path in place.parent.glob('*'))
+        raise StudyError(f'--code {place.name}: there is no {place}: '
+                         f'use one of {", ".join(known) or "none there are"}')
+    code = fingerprint.Code(base, place)
+    if code.hash != place.name:
+        raise StudyError(f'--code {place.name}: with the packages installed now, and as its files '
+                         f'are now, it is {code.hash}: results of the two do not mix')
+    return code
 
 
 def _counting_results(orders: List[Order], look_only: bool = False) -> Dict[Path, Result]:
