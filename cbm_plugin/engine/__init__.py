@@ -2,6 +2,7 @@
 from .bfloat16 import Bfloat16OptimWrapper
 from .checkpoint_hook import WholeCheckpointHook
 from .curves import CurvesHook
+from .heap_hook import TrimHeapHook
 from .loop import ResumableEpochLoop
 from .number_guard import NonFiniteLossHook
 from .sample_faults import SampleFaultHook, SurvivingSamples
@@ -10,5 +11,5 @@ from .temporal_dropout_hook import TemporalDropoutHook
 
 __all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'NonFiniteLossHook', 'ResumableEpochLoop',
            'SampleFaultHook', 'SampleIndex', 'SeedIterationHook', 'SeededSampler',
-           'SurvivingSamples', 'TemporalDropoutHook', 'WholeCheckpointHook', 'derive_seed',
-           'seed_sample']
+           'SurvivingSamples', 'TemporalDropoutHook', 'TrimHeapHook', 'WholeCheckpointHook',
+           'derive_seed', 'seed_sample']

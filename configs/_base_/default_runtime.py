@@ -12,7 +12,9 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     # at a loss that is no number: 'stop', with the batch saved, or 'skip' up to max_skipped times
-    numbers=dict(type='NonFiniteLossHook', action='stop', max_skipped=20))
+    numbers=dict(type='NonFiniteLossHook', action='stop', max_skipped=20),
+    # clips of many lengths break the heap up, which would grow for days
+    heap=dict(type='TrimHeapHook', interval=100))
 
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume

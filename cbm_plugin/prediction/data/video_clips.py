@@ -9,7 +9,7 @@ from ...engine.sample_faults import short, some_names
 from ...progress import Progress
 from .dataset import FrameSequenceDataset
 from .frame_cache import frame_source
-from .video_windows import FrameFormat, count_frames, motion
+from .video_windows import FrameFormat, count_frames, decode_through, motion
 
 STILL = ('keep', 'leave_out')
 
@@ -171,6 +171,8 @@ class VideoClipDataset(FrameSequenceDataset):
         for number, path in enumerate(paths, start=1):
             try:
                 lengths[path], is_cut_off = count_frames(path)
+                if self.test_mode:
+                    decode_through(path)
                 if is_cut_off:
                     cut_off.append((path, f'{lengths[path]} frames'))
             except Exception as error:  # OpenCV and decord raise many kinds

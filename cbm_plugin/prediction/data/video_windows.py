@@ -92,6 +92,20 @@ def count_frames(path: str) -> Tuple[int, bool]:
     return found - cut_off, cut_off
 
 
+def decode_through(path: str) -> None:
+    """Decode a video from its first frame to its last, and keep nothing.
+
+    decord decodes ahead in a thread of its own. So a window before damage is read or not as chance
+    has it, but the whole video never.
+
+    Raises:
+        FileNotFoundError, ValueError: it cannot be opened, or some frame cannot be decoded.
+    """
+    reader = open_video(path)
+    for first in range(0, len(reader), DECODED_AT_ONCE):
+        _decode(reader, range(first, min(first + DECODED_AT_ONCE, len(reader))), path)
+
+
 def read_frames(path: str, indices: Sequence[int], frame_format: FrameFormat) -> np.ndarray:
     """Chosen frames of a video, uint8 ``(T, H, W, C)``.
 

@@ -151,6 +151,13 @@ def test_damage_within_a_video_is_refused_in_testing(tmp_path: Path) -> None:
         folder(tmp_path, test_mode=True, test_windows='middle', min_motion=0.1)
 
 
+def test_damage_behind_the_windows_of_a_test_is_refused_too(tmp_path: Path) -> None:
+    # decord decodes ahead: windows before it would be read or not as chance has it
+    spoil_frame(Path(write_avi(tmp_path / 'a.avi', list(numbered_frames(100)))), 95)
+    with pytest.raises(ValueError, match=r'1 sequences to test on cannot be read: a\.avi'):
+        folder(tmp_path, test_mode=True, test_windows='first')
+
+
 def test_a_damaged_video_is_named_once_whatever_the_number_of_its_windows(tmp_path: Path,
                                                                           log: List[str]) -> None:
     path = Path(write_avi(tmp_path / 'a.avi', list(numbered_frames(20))))
