@@ -1,7 +1,7 @@
 """Long runs: the memory held by a training and by a stream does not grow.
 
-From :data:`ENOUGH` steps on the resident memory of the real processes is watched from outside, and
-a line is fitted. Over fewer steps its noise would hide a leak: there the tensors and the objects
+From :data:`ENOUGH` steps on the resident memory of the real processes is watched, and a line is
+fitted. Over fewer steps its noise would hide a leak: there the tensors and the objects
 that Python tracks are counted, of which a leak shows after a handful of steps.
 """
 import gc
@@ -54,7 +54,11 @@ PER_EPOCH = 5
 SAMPLES = 200
 """Looks at a stream's memory, evenly spread."""
 
-LINE = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
+EVERY = 50
+"""Iterations between two looks at a training: TrimHeapHook's interval has two of them."""
+
+LINE = re.compile(r'held (\d+) (\d+)$')
+"""What HeldMemoryHook prints."""
 
 
 def run(folder: Path, tried: int, seed: int, frames: Optional[int] = None) -> List[Outcome]:
@@ -87,15 +91,17 @@ def resident_training(folder: Path, iterations: int, seed: int) -> Outcome:
     for split in ('train', 'val', 'test'):
         cfg[f'{split}_dataloader'].dataset.data_root = str(folder / 'data')
     return judge('the default training with its workers', epochs * per_epoch,
-                 watch_training(cfg), TRAINING_BOUND, 'iteration')
+                 watch_training(cfg, epochs * per_epoch), TRAINING_BOUND, 'iteration')
 
 
-def watch_training(cfg: Config) -> List[Held]:
-    """Run tools/train.py with a config, and look at its memory whenever it logs.
+def watch_training(cfg: Config, iterations: int, every: int = EVERY) -> List[Held]:
+    """Run tools/train.py with a config of so many iterations, and gather what it says it holds.
 
     Raises:
         RuntimeError: it failed; with its last lines.
     """
+    cfg.custom_imports.imports += ['tests.faults.held_memory_hook']
+    cfg.custom_hooks += [dict(type='HeldMemoryHook', interval=every)]
     config = Path(cfg.work_dir) / 'watched.py'
     config.parent.mkdir(parents=True, exist_ok=True)
     cfg.dump(config)
@@ -106,17 +112,13 @@ def watch_training(cfg: Config) -> List[Held]:
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, env=_environment()) as process:
         try:
-            progress = None
+            progress = Progress('iterations', iterations)
             for line in process.stdout or ():
                 printed = [*printed[-30:], line]
-                match = LINE.search(line)
+                match = LINE.match(line)
                 if match:
-                    epoch, step, per_epoch = map(int, match.groups())
-                    done = (epoch - 1) * per_epoch + step
-                    samples.append(Held(done, resident_bytes(process.pid)))
-                    progress = progress or Progress('iterations',
-                                                    cfg.train_cfg.max_epochs * per_epoch)
-                    progress.update(done)
+                    samples.append(Held(*map(int, match.groups())))
+                    progress.update(samples[-1].step)
         except BaseException:
             process.kill()  # leaving the block would wait for its end
             raise

@@ -72,6 +72,6 @@ def test_too_few_samples_are_no_proof() -> None:
 def test_the_memory_of_the_real_training_tool_and_its_workers_is_read(tmp_path: Path) -> None:
     cfg = tiny_config(tmp_path, **{
         'train_dataloader.num_workers': 1, 'train_cfg.max_epochs': 1, 'test_after_train': False})
-    samples = watch_training(cfg)
+    samples = watch_training(cfg, 3, every=1)
     assert [sample.step for sample in samples] == [1, 2, 3]
     assert all(50 * 2**20 < sample.held < 8 * 2**30 for sample in samples)
