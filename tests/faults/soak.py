@@ -53,12 +53,12 @@ class Subject(NamedTuple):
 
 
 SUBJECTS = (
-    Subject('videos', 'tests.faults.videos', 200, 24, 10),
-    Subject('kills', 'tests.faults.kills', 20, 3, 15),
-    Subject('processes', 'tests.faults.processes', 10, 1, 10),
-    Subject('numbers', 'tests.faults.numbers', 20, 3, 5),
-    Subject('loading', 'tests.faults.loading', 300, 24, 5),
-    Subject('memory', 'tests.faults.memory', 3000, 30, 60),
+    Subject('videos', 'tests.faults.videos', 200, 24, 2),
+    Subject('kills', 'tests.faults.kills', 20, 3, 1),
+    Subject('processes', 'tests.faults.processes', 10, 1, 1),
+    Subject('numbers', 'tests.faults.numbers', 20, 3, 1),
+    Subject('loading', 'tests.faults.loading', 300, 24, 1),
+    Subject('memory', 'tests.faults.memory', 3000, 30, 40),
 )
 
 
