@@ -2,8 +2,8 @@
 from .bfloat16 import Bfloat16OptimWrapper
 from .checkpoint_hook import WholeCheckpointHook
 from .curves import CurvesHook
-from .heap_hook import TrimHeapHook
 from .loop import ResumableEpochLoop
+from .memory_hook import SteadyMemoryHook
 from .number_guard import NonFiniteLossHook
 from .sample_faults import SampleFaultHook, SurvivingSamples
 from .seeding import SampleIndex, SeededSampler, SeedIterationHook, derive_seed, seed_sample
@@ -11,5 +11,5 @@ from .temporal_dropout_hook import TemporalDropoutHook
 
 __all__ = ['Bfloat16OptimWrapper', 'CurvesHook', 'NonFiniteLossHook', 'ResumableEpochLoop',
            'SampleFaultHook', 'SampleIndex', 'SeedIterationHook', 'SeededSampler',
-           'SurvivingSamples', 'TemporalDropoutHook', 'TrimHeapHook', 'WholeCheckpointHook',
+           'SteadyMemoryHook', 'SurvivingSamples', 'TemporalDropoutHook', 'WholeCheckpointHook',
            'derive_seed', 'seed_sample']

@@ -13,8 +13,8 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     # at a loss that is no number: 'stop', with the batch saved, or 'skip' up to max_skipped times
     numbers=dict(type='NonFiniteLossHook', action='stop', max_skipped=20),
-    # clips of many lengths break the heap up, which would grow for days
-    heap=dict(type='TrimHeapHook', interval=100))
+    # clips of many lengths break the heap up, and loader workers are forks: neither may grow
+    memory=dict(type='SteadyMemoryHook', interval=50))
 
 custom_hooks = [
     dict(type='SeedIterationHook'),  # draws depend on (seed, iteration, rank): exact resume

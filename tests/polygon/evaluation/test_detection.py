@@ -121,6 +121,13 @@ def test_missing_images_and_unknown_scores_are_refused_before_the_first_is_outli
         outline_images(square, coco, coco.path.parent, source, score='sum')
 
 
+def test_an_image_whose_path_leads_out_of_the_folder_is_refused(coco):
+    (coco.path.parent.parent / 'outside.png').write_bytes((coco.path.parent / '5.png').read_bytes())
+    coco.images[0]['file_name'] = '../outside.png'
+    with pytest.raises(ValueError, match="'../outside.png' leads out of the folder"):
+        outline_images(square, coco, coco.path.parent, source)
+
+
 def test_without_mmdet_the_command_that_installs_it_is_named(coco, monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmdet.evaluation', None)
     with pytest.raises(ImportError, match='(?s)mask AP needs mmdet.*pip install mmdet pycocotools'):

@@ -10,7 +10,7 @@ from .runs import Run
 IRRELEVANT = ('work_dir', 'experiment_name', 'visualizer', 'vis_backends', 'log_level', 'resume',
               'log_processor', 'launcher', 'env_cfg', 'load_from', 'test_after_train',
               'default_hooks.logger', 'default_hooks.checkpoint.type',
-              'default_hooks.checkpoint.max_keep_ckpts', 'default_hooks.heap',
+              'default_hooks.checkpoint.max_keep_ckpts', 'default_hooks.memory',
               'randomness.seed')
 """Entries of a config that change no number (a checkpoint to start from is looked at apart)."""
 LOADER = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')

@@ -1,15 +1,17 @@
-"""The heap stays whole in a long training, and freed memory goes back to the system."""
+"""What allocators and forks would keep in a long training is bounded, shared or given back."""
+import gc
 import os
 import re
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Optional
 
 import pytest
 
-from cbm_plugin.engine import TrimHeapHook
+from cbm_plugin.engine import SteadyMemoryHook
 
 from ..tiny_run import ROOT
 
@@ -24,7 +26,7 @@ def resident_megabytes() -> float:
 
 
 def test_free_pieces_between_used_ones_are_returned_at_the_interval() -> None:
-    hook = TrimHeapHook(interval=10)
+    hook = SteadyMemoryHook(interval=10)
     pieces = [bytearray(PIECE) for _ in range(MANY)]
     kept = pieces[::2]
     del pieces  # every second piece is free, and none of them lies at the heap's end
@@ -38,18 +40,18 @@ def test_free_pieces_between_used_ones_are_returned_at_the_interval() -> None:
 
 def test_an_interval_of_no_iterations_is_refused() -> None:
     with pytest.raises(ValueError, match='interval is 0'):
-        TrimHeapHook(interval=0)
+        SteadyMemoryHook(interval=0)
 
 
 def test_fewer_than_no_primitives_are_refused() -> None:
     with pytest.raises(ValueError, match='onednn_primitives is -1'):
-        TrimHeapHook(onednn_primitives=-1)
+        SteadyMemoryHook(onednn_primitives=-1)
 
 
 CONVOLVE = """
 import torch
-from cbm_plugin.engine import TrimHeapHook
-TrimHeapHook(onednn_primitives={kept}).before_run(None)
+from cbm_plugin.engine import SteadyMemoryHook
+SteadyMemoryHook(onednn_primitives={kept}).before_run(None)
 layer = torch.nn.Conv2d(8, 8, 3)
 with torch.no_grad():
     for _ in range(2):
@@ -68,3 +70,48 @@ def test_onednn_keeps_as_many_compiled_convolutions_as_the_hook_or_the_environme
     told = subprocess.run([sys.executable, '-c', CONVOLVE.format(kept=kept)], env=environment,
                           stdout=subprocess.PIPE, check=True, text=True).stdout
     assert len(re.findall('create:cache_miss,cpu,convolution', told)) == compiled
+
+
+FORK = """
+import gc, os, re, sys
+from cbm_plugin.engine import SteadyMemoryHook
+gc.disable()
+objects = [[number] for number in range(500_000)]
+if {hooked}:
+    SteadyMemoryHook().before_train(None)
+if os.fork():
+    os.wait()
+else:
+    gc.collect()
+    text = open('/proc/self/smaps_rollup').read()
+    print(int(re.search(r'Private_Dirty: +([0-9]+) kB', text)[1]) // 1024)
+"""
+
+
+def private_megabytes_after_a_collection(hooked: bool) -> int:
+    """Of a forked process with half a million objects of its parent, which collects garbage."""
+    return int(subprocess.run(
+        [sys.executable, '-c', FORK.format(hooked=hooked)], stdout=subprocess.PIPE, text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)), check=True).stdout)
+
+
+def test_collecting_garbage_leaves_shared_what_a_worker_has_from_the_training_process() -> None:
+    assert private_megabytes_after_a_collection(hooked=False) > 30  # so much it would copy
+    assert private_megabytes_after_a_collection(hooked=True) < 15
+
+
+def test_after_a_training_what_it_leaves_behind_is_collected_as_ever() -> None:
+    class Cycle:
+        """Refers to itself."""
+
+    left = Cycle()
+    left.itself = left
+    gone = weakref.ref(left)
+    hook = SteadyMemoryHook()
+    hook.before_train(None)
+    del left
+    gc.collect()
+    assert gone() is not None  # out of the collector's sight
+    hook.after_train(None)
+    gc.collect()
+    assert gone() is None
