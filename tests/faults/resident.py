@@ -34,8 +34,8 @@ class Growth(NamedTuple):
 def resident(step: int, pid: int) -> Held:
     """Resident memory of a process and all its descendants.
 
-    Pages of files (libraries) are left out: the system drops them as it likes, and any other process
-    that has them changes their share. A process that has ended counts 0.
+    Pages of files (libraries) are left out: the system drops them as it likes, and any other
+    process that has them changes their share. A process that has ended counts 0.
 
     Raises:
         RuntimeError: the kernel does not tell them apart.
