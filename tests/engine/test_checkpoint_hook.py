@@ -16,16 +16,17 @@ from .small_run import small_run
 
 
 class SmallDisk(Hook):
-    """From the second epoch on no file may be larger than half a checkpoint.
+    """From the second epoch on no file may be larger than what there is room for.
 
     Args:
         kills: whether the write that goes beyond it kills the process in its midst, or fails.
         when: the hook's method to do it in, ``'after_train_epoch'`` by default.
+        room: so many bytes a file may have: 5,000, half a checkpoint, by default.
     """
     priority = 'HIGHEST'
 
-    def __init__(self, kills: bool, when: str = 'after_train_epoch') -> None:
-        self.kills = kills
+    def __init__(self, kills: bool, when: str = 'after_train_epoch', room: int = 5000) -> None:
+        self.kills, self.room = kills, room
         setattr(self, when, self.shrink)
 
     def shrink(self, runner: Any, metrics: Any = None) -> None:
@@ -34,7 +35,23 @@ class SmallDisk(Hook):
         if self.kills:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.room, resource.RLIM_INFINITY))
+
+
+class SmallDiskAfterTheCheckpoint(SmallDisk):
+    """It is whole, but there is no room for the note that names it."""
+
+    def __init__(self) -> None:
+        super().__init__(kills=True, when='after', room=10)
+
+    def before_train(self, runner: Any) -> None:
+        save = runner.save_checkpoint
+
+        def save_and_shrink(*args: Any, **options: Any) -> None:
+            save(*args, **options)
+            self.shrink(runner)
+
+        runner.save_checkpoint = save_and_shrink
 
 
 class Death(Hook):
@@ -79,6 +96,13 @@ def test_a_checkpoint_cut_off_in_its_midst_is_not_there_and_the_one_before_it_st
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_1.pth')
     assert read_whole(tmp_path / 'epoch_1.pth')['meta']['epoch'] == 1
     assert len(drafts(tmp_path)) == kills  # what a full disk cut off is tidied away
+
+
+def test_a_note_of_the_last_checkpoint_cut_off_in_its_midst_is_the_one_before_it(
+        tmp_path: Path) -> None:
+    code = train_and_die(tmp_path, SmallDiskAfterTheCheckpoint(), save_best=None)
+    assert code == -signal.SIGXFSZ and names(tmp_path) == ['epoch_1.pth', 'epoch_2.pth']
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_1.pth')
 
 
 def test_a_full_disk_is_told_with_the_folder_what_stands_and_what_to_do(tmp_path: Path) -> None:
