@@ -157,6 +157,12 @@ def test_published_files_hold_the_given_keys_alone(tmp_path: Path) -> None:
         assert sorted(torch.load(tmp_path / name)) == ['meta', 'state_dict']
 
 
+def test_a_finished_run_resumed_publishes_the_last(tmp_path: Path) -> None:
+    small_run(tmp_path, save_best=None).train()
+    small_run(tmp_path, save_best=None, resume=True, published_keys=['state_dict']).train()
+    assert [name.split('-')[0] for name in names(tmp_path) if '-' in name] == ['epoch_2']
+
+
 @pytest.mark.parametrize('save_best', ['auto', None])
 def test_a_validation_that_a_kill_came_before_is_made_up_for(tmp_path: Path, save_best: Any
                                                              ) -> None:
