@@ -16,7 +16,7 @@ import study as study_tool  # noqa: E402
 from study_parts import page as pages  # noqa: E402
 from study_parts import plot, report  # noqa: E402
 from study_parts.definition import Cell, Claim, Study, Task, choose, read_study  # noqa: E402
-from study_parts.statistics import interval, verdict  # noqa: E402
+from study_parts.statistics import compare, interval, verdict  # noqa: E402
 
 Result = Dict[str, Any]
 CELLS = ('deep', 'shallow')
@@ -117,6 +117,23 @@ def test_where_all_runs_of_a_cell_diverged_a_claim_has_no_result_and_the_page_sa
     assert text.endswith('| **no result** | clips: no result of deep | 56.2 -> 61.7 |')
 
 
+def test_what_a_seed_does_to_both_cells_is_not_in_their_difference() -> None:
+    easy_and_hard = dict(deep=(0.91, 0.52, 0.73), shallow=(0.90, 0.50, 0.70))
+    study = a_study()
+    found = compare(study.tasks['clips'], 'deep', 'shallow', results_of(**easy_and_hard))
+    assert found.outcome == 'undecided'  # by intervals as wide as the seeds lie apart
+    assert found.difference.mean == pytest.approx(0.02)
+    assert found.difference.half == pytest.approx(4.302653 * 0.01 / math.sqrt(3))
+    assert pages.figure(found).endswith('; by seed 0.020 +- 0.025')
+
+
+def test_only_seeds_that_both_cells_have_make_their_difference() -> None:
+    results = results_of(deep=(0.9, 0.8, 0.7), shallow=(0.5, 0.4))
+    found = compare(a_study().tasks['clips'], 'deep', 'shallow', results)
+    assert found.difference.count == 2
+    assert found.difference.mean == pytest.approx(0.4)
+
+
 def test_of_an_error_the_lower_is_the_better() -> None:
     assert outcome(results_of(**APART), better='lower') == 'does not hold here'
     assert outcome(results_of(**REVERSED), better='lower') == 'holds'
@@ -211,7 +228,7 @@ def test_a_report_is_a_page_with_its_pictures_and_runs(tmp_path: Path) -> None:
         'report.md', 'runs.csv', 'study.png', 'curves.png'}
     text = files[0].read_text(encoding='utf-8')
     assert '| Deeper is better | **holds** | clips, acc/top1: deep 0.910 +- 0.025 (3 seeds) ' \
-        'against shallow 0.510 +- 0.025 (3 seeds) | 56.2 -> 61.7 |' in text
+        'against shallow 0.510 +- 0.025 (3 seeds); by seed 0.4 +- 0 | 56.2 -> 61.7 |' in text
     for link in re.findall(r'\]\((.*?)\)', text):
         assert (tmp_path / link).is_file()
 

@@ -105,7 +105,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> str:
 
 
 def figure(comparison: Comparison, of: int = 1) -> str:
-    """``features: CBM-15 0.88 +- 0.04 (5 seeds), CBM-1 0.81 +- 0.02 (5 seeds)``."""
+    """``features: CBM-15 0.88 +- 0.04 (5 seeds) against ...; by seed 0.070 +- 0.021``."""
     names = (comparison.better, comparison.worse)
     if None in comparison.sides:
         empty = [name for name, one in zip(names, comparison.sides) if one is None]
@@ -113,6 +113,8 @@ def figure(comparison: Comparison, of: int = 1) -> str:
     sides = [f'{name} {one}' + (f' ({one.count} seeds)' if one.count > 1 else '')
              for name, one in zip(names, comparison.sides)]
     text = f'{comparison.task.name}, {comparison.task.metric}: ' + ' against '.join(sides)
+    if comparison.difference is not None and comparison.difference.count > 1:
+        text += f'; by seed {comparison.difference}'
     return text if of == 1 else f'{text}: {comparison.outcome}'
 
 

@@ -1,7 +1,7 @@
 """Means over seeds with their intervals, and what they say of a claim."""
 import math
 from statistics import mean, stdev
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from scipy import stats
 
@@ -48,12 +48,18 @@ class Interval(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two cells on a task; a side is None where none of its runs was finished."""
+    """Two cells on a task; a side is None where none of its runs was finished.
+
+    Attributes:
+        difference: of the better cell less the worse one, seed by seed: what a seed does to both,
+            such as drawing easy training videos, is not in it. None without a common seed.
+    """
     task: Task
     better: str
     worse: str
     outcome: str
     sides: Tuple[Optional[Interval], Optional[Interval]]
+    difference: Optional[Interval]
 
 
 class Verdict(NamedTuple):
@@ -103,9 +109,13 @@ def why_not_counted(result: Result, metric: str) -> str:
 def interval_of(results: Sequence[Result], task: str, cell: str,
                 metric: str) -> Optional[Interval]:
     """The interval of a cell's metric over the runs that count, None if there are none."""
-    values = [result['metrics'][metric] for result in of_cell(results, task, cell)
-              if not why_not_counted(result, metric)]
-    return interval(values) if values else None
+    values = _by_seed(results, task, cell, metric)
+    return interval([*values.values()]) if values else None
+
+
+def _by_seed(results: Sequence[Result], task: str, cell: str, metric: str) -> Dict[int, float]:
+    return {result['seed']: result['metrics'][metric] for result in of_cell(results, task, cell)
+            if not why_not_counted(result, metric)}
 
 
 def compare(task: Task, better: str, worse: str, results: Sequence[Result]) -> Comparison:
@@ -118,7 +128,10 @@ def compare(task: Task, better: str, worse: str, results: Sequence[Result]) -> C
         outcome = HOLDS
     else:
         outcome = REVERSED if down.above(up) else UNDECIDED
-    return Comparison(task, better, worse, outcome, sides)
+    ours, theirs = (_by_seed(results, task.name, cell, task.metric) for cell in (better, worse))
+    differences = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+    return Comparison(task, better, worse, outcome, sides,
+                      interval(differences) if differences else None)
 
 
 def verdict(study: Study, claim: Claim, results: Sequence[Result]) -> Verdict:
