@@ -60,7 +60,7 @@ with torch.no_grad():
 """
 
 
-@pytest.mark.parametrize('kept, wanted, compiled', [(2, None, 6), (256, None, 3), (256, '2', 6)])
+@pytest.mark.parametrize('kept, wanted, compiled', [(2, None, 6), (128, None, 3), (128, '2', 6)])
 def test_onednn_keeps_as_many_compiled_convolutions_as_the_hook_or_the_environment_says(
         kept: int, wanted: Optional[str], compiled: int) -> None:
     environment = dict(os.environ, ONEDNN_VERBOSE='2', PYTHONPATH=str(ROOT))

@@ -30,7 +30,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,
-    persistent_workers=True,
+    persistent_workers=False,  # between validations they would hold memory for nothing
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='MotionClips', data_root=data_root, split='val', num_clips=400,
@@ -39,7 +39,7 @@ val_dataloader = dict(
 test_dataloader = dict(
     batch_size=32,
     num_workers=2,
-    persistent_workers=True,
+    persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='MotionClips', data_root=data_root, split='test', num_clips=800,
