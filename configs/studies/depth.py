@@ -76,6 +76,8 @@ study = dict(
              higher='CBM-15', lower='LSTM-equal-15', published='not given'),
         dict(text='15 layers of CBM are better than 1 of LSTM', higher='CBM-15', lower='LSTM-1',
              published='UCF-101 79.8 against 71.1, HMDB-51 40.2 against 36.0'),
+        dict(text='Without shortcuts 15 layers of LSTM are worse than 1', higher='LSTM-1',
+             lower='LSTM-15-plain', published='polygons from 2 to 15 layers 61.4 -> 46.7 IoU'),
         dict(text='Without shortcuts 15 layers of CBM are better than 15 of LSTM',
              higher='CBM-15-plain', lower='LSTM-15-plain',
              published='polygons 70.4 against 46.7 IoU'),
