@@ -22,12 +22,18 @@ CLIPS = [dict(type='SampleOverlapClips', num_clips=2, min_len=3, max_len=6),
          dict(type='PackActionInputs', algorithm_keys=('clip_plan',))]
 
 
-def write_features(folder: Path, seed: int, bad: Optional[int] = None) -> Path:
-    """Write ``features.npz``; the video ``bad`` overflows in whatever sums or squares it."""
+def write_features(folder: Path, seed: int, bad: Optional[int] = None,
+                   bad_frames: int = FRAMES) -> Path:
+    """Write ``features.npz``; the video ``bad`` overflows in whatever sums or squares it.
+
+    Args:
+        bad_frames: so many of its frames, the last ones; default all.
+    """
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((VIDEOS, FRAMES, CHANNELS)).astype(np.float32)
     if bad is not None:
-        features[bad] = TOO_LARGE * np.where(features[bad] < 0, -1, 1)
+        end = features[bad, -bad_frames:]
+        end[:] = TOO_LARGE * np.where(end < 0, -1, 1)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / 'features.npz', features=features, label=np.arange(VIDEOS) % CLASSES,
              video=np.array([f'v{i}' for i in range(VIDEOS)]), split=np.array(['train'] * VIDEOS))

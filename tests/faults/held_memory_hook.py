@@ -7,12 +7,12 @@ from mmengine.runner import Runner
 
 from cbm_plugin.registry import HOOKS
 
-from .resident import resident
+from .resident import resident_bytes
 
 
 @HOOKS.register_module()
 class HeldMemoryHook(Hook):
-    """Prints ``held ITERATION BYTES DISTINCT`` of the process and its workers.
+    """Prints ``held ITERATION BYTES`` of the process and its workers.
 
     Between two iterations the tensors of neither are there: seen from outside, at any moment, these
     hide a growth of less than some MiB.
@@ -31,4 +31,4 @@ class HeldMemoryHook(Hook):
         """Print."""
         step = runner.iter + 1
         if step % self.interval == 0 or step == runner.max_iters:
-            print('held', *resident(step, os.getpid()), flush=True)
+            print(f'held {step} {resident_bytes(os.getpid())}', flush=True)

@@ -27,7 +27,7 @@ from cbm_plugin.synthetic.video import write_mp4
 
 from ..tiny_run import DEFAULT, ROOT, tiny_config
 from .outcome import Outcome
-from .resident import Held, growth, resident
+from .resident import Held, growth, resident_bytes
 
 sys.path.insert(0, str(ROOT / 'tools/demo'))
 
@@ -57,10 +57,7 @@ SAMPLES = 200
 EVERY = 25
 """Iterations between two looks at a training: SteadyMemoryHook's interval has two of them."""
 
-SETTLED = 0.5
-"""Share of a training's iterations that glibc's heap may take to settle in: 1,500 of 3,000."""
-
-LINE = re.compile(r'held (\d+) (\d+) (\d+)$')
+LINE = re.compile(r'held (\d+) (\d+)$')
 """What HeldMemoryHook prints."""
 
 
@@ -94,7 +91,7 @@ def resident_training(folder: Path, iterations: int, seed: int) -> Outcome:
     for split in ('train', 'val', 'test'):
         cfg[f'{split}_dataloader'].dataset.data_root = str(folder / 'data')
     return judge('the default training with its workers', epochs * per_epoch,
-                 watch_training(cfg, epochs * per_epoch), TRAINING_BOUND, 'iteration', SETTLED)
+                 watch_training(cfg, epochs * per_epoch), TRAINING_BOUND, 'iteration')
 
 
 def watch_training(cfg: Config, iterations: int, every: int = EVERY) -> List[Held]:
@@ -139,13 +136,12 @@ def resident_stream(folder: Path, frames: int, seed: int) -> Outcome:
     return judge('a stream through the default network', frames, samples, STREAM_BOUND, 'frame')
 
 
-def judge(what: str, tried: int, samples: List[Held], bound: float, step: str,
-          warm_up: float = 0.2) -> Outcome:
+def judge(what: str, tried: int, samples: List[Held], bound: float, step: str) -> Outcome:
     """Whether the memory is flat: the upper end of the growth's interval is below the bound."""
-    found = growth(samples, warm_up)
+    found = growth(samples)
     flat = samples[-1].step == tried and found.high < bound
     remark = (f'{found.slope:.1f} bytes more a {step} (95%: {found.low:.1f} to {found.high:.1f}; '
-              f'bound {bound}) after the first {warm_up:.0%}, at {found.level / 2**20:.0f} MiB')
+              f'bound {bound}) at {found.level / 2**20:.0f} MiB')
     return Outcome(f'resident memory of {what}', tried, tried if flat else 0, 0, remark)
 
 
@@ -287,7 +283,7 @@ def main(folder: str, frames: str, seed: str, out: str) -> None:
 
     def look(step: int) -> None:
         if step % every == 0 or step == int(frames):
-            samples.append(resident(step, os.getpid()))
+            samples.append(Held(step, resident_bytes(os.getpid())))
 
     run_stream(video_of(Path(folder), int(frames)), default_stream(int(seed)), look)
     Path(out).write_text(json.dumps(samples))

@@ -21,7 +21,7 @@ from cbm_plugin.engine.launch import init_cpu_process_group, leave_process_group
 from cbm_plugin.progress import Progress
 
 from ..tiny_run import ROOT
-from .features import VIDEOS, features_config, write_features
+from .features import FRAMES, VIDEOS, features_config, write_features
 from .numbers import LeaveOut, differing, skips_noted, state
 from .outcome import Outcome
 
@@ -54,7 +54,8 @@ def run(folder: Path, tried: int, seed: int) -> List[Outcome]:
         how = [*LOST, 'skipped'][case % (len(LOST) + 1)]
         done[how] += 1
         if how == 'skipped':
-            survived, differ = skip(folder / str(case), seed + case, int(rng.integers(VIDEOS)))
+            survived, differ = overflow_in_one(folder / str(case), seed + case,
+                                               int(rng.integers(VIDEOS)))
             lost += differ
         else:
             survived = lose(folder / str(case), how, int(rng.integers(2)),
@@ -146,10 +147,16 @@ def train(folder: Path) -> None:
 # --- a batch overflows
 
 
-def skip(folder: Path, seed: int, video: int) -> Tuple[bool, int]:
-    """Whether both processes ended and skipped the same, and how many tensors differ."""
+def overflow_in_one(folder: Path, seed: int, video: int,
+                    bad_frames: int = FRAMES) -> Tuple[bool, int]:
+    """Train on a video whose last ``bad_frames`` overflow, in one of two processes.
+
+    Returns:
+        Whether both trained on and left out the same iterations, and how many tensors differ from
+        those of a training that never saw the video.
+    """
     write_features(folder / 'good', seed)
-    write_features(folder / 'bad', seed, bad=video)
+    write_features(folder / 'bad', seed, bad=video, bad_frames=bad_frames)
     (folder / 'video').write_text(f'v{video}')
     processes, outputs = start_two(skip_and_leave_out, folder)
     bound = end_after_bound(processes)
