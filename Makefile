@@ -31,7 +31,7 @@ help:
 	@echo 'make test        complete the set-up (compiles mmcv once, 6 to 10 minutes), then run pytest'
 	@echo 'make lint        ruff on everything, its format and mypy on layers and overlap'
 	@echo 'make coverage    the tests, and what they executed, package by package'
-	@echo 'make soak        3/4 hour of faults (ARGS=--quick: minutes), and a table of what survived'
+	@echo 'make soak        1 1/2 hours of faults (ARGS=--quick: minutes), and a table of what survived'
 	@echo 'make env         only the set-up for training'
 	@echo 'make env-tests   only the set-up for the tests'
 	@echo 'make report      what is installed, against what was tested'

@@ -68,13 +68,13 @@ def run(folder: Path, tried: int, seed: int, frames: Optional[int] = None) -> Li
         folder: for data and work dirs.
         tried: iterations, rounded up to whole epochs.
         seed: of the training and of the stream's weights.
-        frames: default 10 for each iteration below :data:`ENOUGH`, else 20,000 for 3,000.
+        frames: default 10 for each iteration below :data:`ENOUGH`, else 20,000 for 6,000.
     """
     if tried < ENOUGH:
         return [counted_training(folder, tried, seed),
                 counted_stream(folder, frames or 10 * tried, seed)]
     return [resident_training(folder, tried, seed),
-            resident_stream(folder, frames or tried * 20 // 3, seed)]
+            resident_stream(folder, frames or tried * 10 // 3, seed)]
 
 
 # -- resident memory
@@ -90,8 +90,10 @@ def resident_training(folder: Path, iterations: int, seed: int) -> Outcome:
     cfg.train_cfg.max_epochs = cfg.param_scheduler[0].total_steps = epochs
     for split in ('train', 'val', 'test'):
         cfg[f'{split}_dataloader'].dataset.data_root = str(folder / 'data')
-    return judge('the default training with its workers', epochs * per_epoch,
-                 watch_training(cfg, epochs * per_epoch), TRAINING_BOUND, 'iteration')
+    samples = watch_training(cfg, epochs * per_epoch)
+    (folder / 'training.json').write_text(json.dumps(samples))
+    return judge('the default training with its workers', epochs * per_epoch, samples,
+                 TRAINING_BOUND, 'iteration')
 
 
 def watch_training(cfg: Config, iterations: int, every: int = EVERY) -> List[Held]:
@@ -140,8 +142,9 @@ def judge(what: str, tried: int, samples: List[Held], bound: float, step: str) -
     """Whether the memory is flat: the upper end of the growth's interval is below the bound."""
     found = growth(samples)
     flat = samples[-1].step == tried and found.high < bound
-    remark = (f'{found.slope:.1f} bytes more a {step} (95%: {found.low:.1f} to {found.high:.1f}; '
-              f'bound {bound}) at {found.level / 2**20:.0f} MiB')
+    remark = (f'{found.slope:.1f} bytes more with each {step} '
+              f'(95%: {found.low:.1f} to {found.high:.1f}; bound {bound}) '
+              f'at {found.level / 2**20:.0f} MiB')
     return Outcome(f'resident memory of {what}', tried, tried if flat else 0, 0, remark)
 
 

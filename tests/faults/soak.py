@@ -58,7 +58,7 @@ SUBJECTS = (
     Subject('processes', 'tests.faults.processes', 10, 1, 1),
     Subject('numbers', 'tests.faults.numbers', 20, 3, 1),
     Subject('loading', 'tests.faults.loading', 300, 24, 1),
-    Subject('memory', 'tests.faults.memory', 3000, 30, 40),
+    Subject('memory', 'tests.faults.memory', 6000, 30, 80),
 )
 
 
