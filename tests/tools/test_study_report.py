@@ -58,6 +58,11 @@ def outcome(results: List[Result], **changes: Any) -> str:
     return verdict(study, study.claims[0], results).outcome
 
 
+def publish(study: Study, results: List[Result], page: Path) -> List[Path]:
+    """With all the tasks that the study has."""
+    return pages.publish(study, results, page, study)
+
+
 APART = dict(deep=(0.90, 0.91, 0.92), shallow=(0.50, 0.51, 0.52))
 TOUCHING = dict(deep=(0.60, 0.90, 0.75), shallow=(0.50, 0.80, 0.65))
 REVERSED = dict(deep=APART['shallow'], shallow=APART['deep'])
@@ -217,7 +222,7 @@ def test_results_of_different_code_or_data_are_told_apart_and_not_published(
 
     assert f'of different {part}' in report.markdown(a_study(), results)
     with pytest.raises(ValueError, match=f'of different {part}.*run the study again'):
-        pages.publish(a_study(), results, tmp_path / 'studies.md')
+        publish(a_study(), results, tmp_path / 'studies.md')
     assert not list(tmp_path.iterdir())
 
 
@@ -282,11 +287,11 @@ def test_a_study_that_is_not_finished_has_a_report_without_warnings(
 def test_every_study_has_its_place_on_the_page_and_leaves_the_rest_alone(tmp_path: Path) -> None:
     page = tmp_path / 'studies.md'
     page.write_text('# Studies\n\nBy hand.\n', encoding='utf-8')
-    pages.publish(a_study(), results_of(**TOUCHING), page)
-    pages.publish(a_study(name='second'), results_of(**REVERSED), page)
+    publish(a_study(), results_of(**TOUCHING), page)
+    publish(a_study(name='second'), results_of(**REVERSED), page)
     page.write_text(page.read_text(encoding='utf-8') + '\nAt the end.\n', encoding='utf-8')
 
-    pages.publish(a_study(), results_of(**APART), page)
+    publish(a_study(), results_of(**APART), page)
 
     text = page.read_text(encoding='utf-8')
     assert re.findall(r'^#+ .*', text, re.M) == ['# Studies', '## asked', '## second']
@@ -296,9 +301,55 @@ def test_every_study_has_its_place_on_the_page_and_leaves_the_rest_alone(tmp_pat
         assert (tmp_path / link).is_file()
 
 
+def on_a_page_of_two_tasks(folder: Path, second: Sequence[Result], **choice: Any) -> Study:
+    """The study, published of the task clips, and then of others of its tasks alone."""
+    whole = a_study(tasks=('clips', 'features', 'polygons'))
+    pages.publish(choose(whole, ['clips']), results_of(**APART), folder / 'studies.md', whole)
+    pages.publish(choose(whole, ['features'], **choice), second, folder / 'studies.md', whole)
+    return whole
+
+
+def test_publishing_one_task_leaves_the_published_runs_of_the_others_on_the_page(
+        tmp_path: Path) -> None:
+    features = [dict(result, task='features') for result in results_of(**REVERSED)]
+
+    whole = on_a_page_of_two_tasks(tmp_path, features)
+
+    text = (tmp_path / 'studies.md').read_text(encoding='utf-8')
+    assert 'study.py configs/studies/asked.py --tasks clips features\n' in text
+    assert '**holds in part**' in text
+    assert '- Runs: 12 of 12' in text
+    pictures = re.findall(r'!\[.*\]\((.*)\)', text)
+    assert [Path(one).name for one in pictures] == [
+        'study_asked.png', 'study_asked_curves_clips.png', 'study_asked_curves_features.png']
+    assert all((tmp_path / one).is_file() for one in pictures)
+    pages.publish(whole, [*results_of(**TOUCHING), *features], tmp_path / 'studies.md', whole)
+    text = (tmp_path / 'studies.md').read_text(encoding='utf-8')
+    assert 'study.py configs/studies/asked.py\n' in text
+    assert '- Runs: 12 of 18' in text  # those of clips are the new ones alone
+
+
+def test_a_task_published_again_has_its_new_runs_alone(tmp_path: Path) -> None:
+    whole = a_study(tasks=('clips', 'features'))
+    for found in (APART, REVERSED):
+        pages.publish(choose(whole, ['clips']), results_of(**found), tmp_path / 'studies.md', whole)
+
+    runs = report.read_csv((tmp_path / 'studies/asked.csv').read_text(encoding='utf-8'))
+
+    assert [run['metrics']['acc/top1'] for run in runs] == [
+        *REVERSED['deep'], *REVERSED['shallow']]
+
+
+def test_some_seeds_of_one_task_do_not_join_all_seeds_of_another_on_a_page(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='the page has runs of clips.*leave --seeds out'):
+        on_a_page_of_two_tasks(tmp_path, [], seeds=[0])
+
+    assert '--tasks clips\n' in (tmp_path / 'studies.md').read_text(encoding='utf-8')
+
+
 def test_a_quick_study_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='leave --page or --quick out'):
-        pages.publish(a_study(quick=True), results_of(**APART), tmp_path / 'studies.md')
+        publish(a_study(quick=True), results_of(**APART), tmp_path / 'studies.md')
 
 
 def test_a_study_cut_to_some_tasks_and_seeds_says_so_in_its_command() -> None:

@@ -56,7 +56,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--report-only', action='store_true', help='run nothing')
     parser.add_argument('--page', type=Path, metavar='FILE.md',
                         help='put the report on a page, with its runs as CSV and its pictures '
-                        'beside it')
+                        'beside it; tasks that are not among --tasks stay there as they are')
     args = parser.parse_args(argv)
     if args.jobs < 1:
         parser.error(f'--jobs is {args.jobs}, but must be at least 1')
@@ -102,9 +102,10 @@ def main(argv: Optional[List[str]] = None) -> None:
 
 def _run_and_report(args: argparse.Namespace) -> bool:
     """Whether nothing is missing any more."""
-    study = choose(read_study(args.study, args.quick), args.tasks, args.seeds)
+    whole = read_study(args.study, args.quick)
+    study = choose(whole, args.tasks, args.seeds)
     if args.page is not None:
-        _on_page(check_place, study, args.page)
+        _on_page(check_place, study, args.page, whole)
     part, parts = (0, 1) if args.report_only else shard_of(args.shard)
     planned = plan(study, args.work_dir.absolute(), data_roots(study, args.data_root),
                    args.retry_failed, (part, parts), args.report_only, args.code)
@@ -119,7 +120,7 @@ def _run_and_report(args: argparse.Namespace) -> bool:
     found = [results[order.run.folder] for order in planned.orders if order.run.folder in results]
     files = write_report(study, found, args.work_dir)
     if args.page is not None:
-        files += _on_page(publish, study, found, args.page)
+        files += _on_page(publish, study, found, args.page, whole)
     print(markdown(study, found))
     print('wrote ' + ', '.join(map(str, files)))
     return not left

@@ -5,9 +5,9 @@ from typing import List, Sequence
 
 from cbm_plugin.files import check_page, replace_between, write_text
 
-from .definition import GENERATED, Study
+from .definition import GENERATED, Study, choose
 from .plot import draw, draw_curves
-from .report import as_csv, markdown, mixed, table
+from .report import as_csv, markdown, mixed, read_csv, table
 from .statistics import Comparison, Verdict, verdict
 from .store import DONE, Result
 
@@ -26,19 +26,26 @@ def write_report(study: Study, results: Sequence[Result], folder: Path) -> List[
     Returns:
         The files, in this order.
     """
-    pictures = _draw(study, results, folder / 'study.png', folder / 'curves.png')
+    pictures = [folder / 'study.png', *[folder / 'curves.png'] * study.curves]
+    draw(study, results, pictures[0])
+    if study.curves:
+        draw_curves(study, results, pictures[1])
     report, runs = folder / 'report.md', folder / 'runs.csv'
     write_text(runs, as_csv(results))
     write_text(report, f'# {study.name}\n\n{section(study, results, runs, pictures, folder)}')
     return [report, runs, *pictures]
 
 
-def check_place(study: Study, page: Path) -> None:
+def check_place(study: Study, page: Path, whole: Study) -> None:
     """See, before hours of training, that a study can be put on a page.
 
+    Args:
+        whole: the study with all its tasks.
+
     Raises:
-        ValueError: its folder does not exist, it has half a place for the study, or the study is
-            the quick one, whose figures mean nothing.
+        ValueError: its folder does not exist; it has half a place for the study; the study is the
+            quick one, whose figures mean nothing; or it is cut to some seeds, and the page has
+            more tasks, of all seeds.
     """
     if study.quick:
         raise ValueError(f'the quick form of {study.name} shows that it runs, and its figures mean '
@@ -49,22 +56,32 @@ def check_place(study: Study, page: Path) -> None:
     if page.exists() and (begin in page.read_text(encoding='utf-8')
                           or end in page.read_text(encoding='utf-8')):
         check_page(page, begin, end)
+    with_tasks_of(study, whole, kept_results(study, _runs_file(study, page)))
 
 
-def publish(study: Study, results: Sequence[Result], page: Path) -> List[Path]:
+def publish(study: Study, results: Sequence[Result], page: Path, whole: Study) -> List[Path]:
     """Put the study on a page: its section, ``studies/NAME.csv`` and ``images/study_NAME*.png``.
 
-    A page without a place for this study gets one at its end.
+    A page without a place for this study gets one at its end. Tasks that the page has and
+    ``study`` does not stay as they were published.
+
+    Args:
+        whole: the study with all its tasks.
 
     Raises:
         ValueError: see :func:`check_place`; or results of a task are of different code or data.
     """
-    check_place(study, page)
+    check_place(study, page, whole)
+    images, runs = page.parent / 'images', _runs_file(study, page)
+    kept = kept_results(study, runs)
+    study = with_tasks_of(study, whole, kept)
+    results = [*results, *kept]
     if mixed(results):
         raise ValueError(f'{page} is left as it is. ' + ' '.join(mixed(results)).replace('**', ''))
-    images, runs = page.parent / 'images', page.parent / 'studies' / f'{study.name}.csv'
-    pictures = _draw(study, results, images / f'study_{study.name}.png',
-                     images / f'study_{study.name}_curves.png')
+    pictures = [images / f'study_{study.name}.png']
+    draw(study, results, pictures[0])
+    if study.curves:
+        pictures += _curves_of_tasks(study, results, images)
     write_text(runs, as_csv(results))
     begin, end = markers(study.name)
     text = page.read_text(encoding='utf-8') if page.exists() else ''
@@ -73,6 +90,46 @@ def publish(study: Study, results: Sequence[Result], page: Path) -> List[Path]:
         write_text(page, f'{text}## {study.name}\n\n{begin}\n{end}\n')
     replace_between(page, begin, end, section(study, results, runs, pictures, page.parent))
     return [page, runs, *pictures]
+
+
+def _runs_file(study: Study, page: Path) -> Path:
+    return page.parent / 'studies' / f'{study.name}.csv'
+
+
+def kept_results(study: Study, runs: Path) -> List[Result]:
+    """Published results of tasks that the study does not have; without their curves."""
+    if not runs.exists():
+        return []
+    return [result for result in read_csv(runs.read_text(encoding='utf-8'))
+            if result['task'] not in study.tasks]
+
+
+def with_tasks_of(study: Study, whole: Study, kept: Sequence[Result]) -> Study:
+    """The study with the tasks of kept results as well.
+
+    Raises:
+        ValueError: its seeds are chosen, which are not those of the kept results.
+    """
+    names = {result['task'] for result in kept} & set(whole.tasks)
+    if not names:
+        return study
+    if '--seeds' in study.chosen:
+        raise ValueError(f'the page has runs of {", ".join(sorted(names))}, of all their seeds: '
+                         'leave --seeds out, and runs that are missing are counted as such')
+    both = [name for name in whole.tasks if name in names or name in study.tasks]
+    return choose(whole, None if len(both) == len(whole.tasks) else both)
+
+
+def _curves_of_tasks(study: Study, results: Sequence[Result], images: Path) -> List[Path]:
+    """A picture a task, drawn where there are curves; of a kept task it is there already."""
+    pictures = []
+    for task in study.tasks:
+        picture = images / f'study_{study.name}_curves_{task}.png'
+        if any(result.get('curves') for result in results if result['task'] == task):
+            draw_curves(choose(study, [task]), results, picture)
+        if picture.exists():
+            pictures.append(picture)
+    return pictures
 
 
 def section(study: Study, results: Sequence[Result], runs: Path, pictures: Sequence[Path],
@@ -163,11 +220,3 @@ def _fingerprints(results: Sequence[Result]) -> List[str]:
 def _duration(seconds: float) -> str:
     return f'{seconds / 60:.1f} min' if seconds < 7200 else f'{seconds / 3600:.1f} h'
 
-
-def _draw(study: Study, results: Sequence[Result], main: Path, curves: Path) -> List[Path]:
-    """The pictures, as far as there is something to show."""
-    draw(study, results, main)
-    if not study.curves:
-        return [main]
-    draw_curves(study, results, curves)
-    return [main, curves]
