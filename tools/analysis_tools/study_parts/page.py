@@ -219,4 +219,3 @@ def _fingerprints(results: Sequence[Result]) -> List[str]:
 
 def _duration(seconds: float) -> str:
     return f'{seconds / 60:.1f} min' if seconds < 7200 else f'{seconds / 3600:.1f} h'
-
