@@ -22,6 +22,7 @@ from .prefixes import EarlyRecognitionLoop, predict_prefixes
 from .preprocessor import SequencePreprocessor
 from .rawframe_dataset import CheckedRawframeDataset
 from .recognizer import RecurrentRecognizer
+from .small_frames import SmallFramesInit
 from .streaming import StreamRecognizer
 from .transforms import AddMotionChannels, FreezeFrame
 from .video_faults import VideoFaultHook
@@ -34,6 +35,6 @@ __all__ = [
     'DecordDecodeFused', 'FeatureIdentity', 'FeatureSequences', 'FreezeFrame', 'LoadFeatures',
     'MotionClips',
     'RecurrentHead', 'RecurrentNeck', 'RecurrentRecognizer', 'SequencePreprocessor',
-    'HiddenLayerHead', 'MmcvVGG', 'NoBackbone', 'SmallConvNet', 'StandaloneCBM',
+    'HiddenLayerHead', 'MmcvVGG', 'NoBackbone', 'SmallConvNet', 'SmallFramesInit', 'StandaloneCBM',
     'StreamRecognizer', 'VideoFaultHook', 'aggregate', 'anticipation_loss', 'feature_maps',
 ]

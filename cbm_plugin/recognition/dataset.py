@@ -5,7 +5,7 @@ from mmaction.datasets import VideoDataset
 
 from ..engine.sample_faults import short
 from ..registry import DATASETS
-from ..video_reader import open_video
+from ..video.reader import open_video
 from .checked_list import CheckedListMixin
 from .video_faults import black_video
 

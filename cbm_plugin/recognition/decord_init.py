@@ -4,7 +4,7 @@ import os
 from mmaction.datasets.transforms import DecordInit
 
 from ..registry import TRANSFORMS
-from ..video_reader import open_video
+from ..video.reader import open_video
 
 
 @TRANSFORMS.register_module(name='DecordInit', force=True)
@@ -13,14 +13,14 @@ class BoundedDecordInit(DecordInit):
 
     That one gives decord the bytes of a file, and decord 0.6.0 then reads beyond the end of one
     that was cut off: the worker process dies of a segmentation fault, and the run with it. Files on
-    a disk are opened by their path here, within the bounds of :mod:`cbm_plugin.video_reader`; other
+    a disk are opened by their path here, within the bounds of :mod:`cbm_plugin.video.reader`; other
     backends have only bytes, and are as safe as before. The frames are the same.
 
     Args: as ``DecordInit``.
 
     Raises:
         FileNotFoundError, ValueError: (when drawn) see
-            :func:`~cbm_plugin.video_reader.open_video`.
+            :func:`~cbm_plugin.video.reader.open_video`.
     """
 
     def _get_video_reader(self, filename: str) -> object:

@@ -7,7 +7,8 @@ items = dict(early_cue=24, weak_cue=24, ucf101_features=24, motion_clips=16, dar
 load_features = dict(before=[], after=[dict(type='LoadFeatures')])
 load_video = dict(before=[dict(type='DecordInit')], after=[
     dict(type='DecordDecode'), dict(type='FormatShape', input_format='NCHW')])
-load_motion = dict(before=[dict(type='DecordInit')], after=_base_.train_pipeline[2:-1])
+load_motion = dict(before=[dict(type='SmallFramesInit', size=80)],
+                   after=_base_.train_pipeline[2:-1])
 load = dict(early_cue=load_features, weak_cue=load_features, ucf101_features=load_features,
             motion_clips=load_video, dark_actions=load_motion)
 """What stands around the sampler in a task's pipeline."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cbm_plugin.synthetic.video import write_mp4
 
-from ..prediction.data.videos import write_avi
+from ..video.videos import write_avi
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 20
 

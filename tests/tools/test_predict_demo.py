@@ -13,8 +13,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from cbm_plugin.engine.inference import build_unloaded
-from cbm_plugin.prediction.data.video_windows import FrameFormat, read_frames
 from cbm_plugin.synthetic.video import write_mp4
+from cbm_plugin.video.windows import FrameFormat, read_frames
 
 from ..faults.loading import ATTACKS, checkpoint
 from ..tiny_run import ROOT

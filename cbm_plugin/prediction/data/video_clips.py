@@ -7,9 +7,9 @@ from mmengine.logging import print_log
 
 from ...engine.sample_faults import short, some_names
 from ...progress import Progress
+from ...video.frame_cache import frame_source
+from ...video.windows import FrameFormat, count_frames, decode_through, motion
 from .dataset import FrameSequenceDataset
-from .frame_cache import frame_source
-from .video_windows import FrameFormat, count_frames, decode_through, motion
 
 STILL = ('keep', 'leave_out')
 
@@ -47,7 +47,7 @@ class VideoClipDataset(FrameSequenceDataset):
         size: ``(H, W)`` of the frames, or one number for both. Default 64.
         colour: ``'grey'`` (default) or ``'rgb'``.
         fit: ``'crop'`` (default: the middle, undistorted) or ``'stretch'``; see
-            :class:`~cbm_plugin.prediction.data.video_windows.FrameFormat`.
+            :class:`~cbm_plugin.video.windows.FrameFormat`.
         stride: a window holds every so many frames of the video. Default 1.
         test_windows: ``'tiled'`` (default): windows every ``test_step`` frames; ``'first'`` or
             ``'middle'``: one of each clip, which is quicker.
@@ -60,7 +60,7 @@ class VideoClipDataset(FrameSequenceDataset):
             0: nothing is decoded or reported.
         still: what becomes of them: ``'keep'`` (default) or ``'leave_out'``.
         cache: of decoded frames: None (default), ``'memory'``, or a folder; see
-            :func:`~cbm_plugin.prediction.data.frame_cache.frame_source`.
+            :func:`~cbm_plugin.video.frame_cache.frame_source`.
         options: as :class:`~cbm_plugin.prediction.data.dataset.FrameSequenceDataset`.
 
     Raises:

@@ -6,8 +6,8 @@ from typing import Any, Dict, List, Optional
 from ...data_root import inside
 from ...engine.sample_faults import some_names
 from ...registry import DATASETS
+from ...video.windows import SUFFIXES
 from .video_clips import Clip, VideoClipDataset
-from .video_windows import SUFFIXES
 
 
 @DATASETS.register_module()

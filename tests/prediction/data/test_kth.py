@@ -14,7 +14,7 @@ from cbm_plugin.prediction.data.kth import KTHActions, ListedSequence, read_sequ
 from cbm_plugin.registry import DATASETS
 
 from ...tiny_run import ROOT
-from .videos import numbers_of, write_numbered
+from ...video.videos import numbers_of, write_numbered
 
 KTHS_LIST = """
 This database contains sequences of six classes of actions performed by

@@ -18,7 +18,7 @@ from cbm_plugin.prediction.data.video_folder import VideoFrameFolder
 from cbm_plugin.registry import DATASETS
 
 from ...tiny_run import ROOT
-from .videos import (
+from ...video.videos import (
     GREY_PER_FRAME,
     numbered_frames,
     numbers_of,

@@ -20,7 +20,7 @@ class Video(NamedTuple):
 
 def inspect_video(root: str, path: str) -> Video:
     """Open a video with decord, and decode its first frame."""
-    from cbm_plugin.video_reader import open_video
+    from cbm_plugin.video.reader import open_video
     try:
         reader = open_video(str(Path(root, path)))
         frames = len(reader)

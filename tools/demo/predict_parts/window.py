@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 
 from cbm_plugin.engine.inference import inference_pipeline
-from cbm_plugin.prediction.data.video_windows import FrameFormat, count_frames, read_frames
 from cbm_plugin.registry import DATASETS
+from cbm_plugin.video.windows import FrameFormat, count_frames, read_frames
 
 
 class Window(NamedTuple):

@@ -11,9 +11,9 @@ from mmaction.registry import TRANSFORMS
 from torch.utils.data import DataLoader, Dataset
 
 import cbm_plugin.recognition  # noqa: F401  (registers the transforms)
-from cbm_plugin.video_reader import MAX_BYTES, declared_frames, open_video
+from cbm_plugin.video.reader import MAX_BYTES, declared_frames, open_video
 
-from .faults.damage import FRAMES, HEIGHT, WIDTH, declaring_frames, declaring_size, write_good
+from ..faults.damage import FRAMES, HEIGHT, WIDTH, declaring_frames, declaring_size, write_good
 
 
 class Opened(Dataset):

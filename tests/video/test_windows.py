@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 import pytest
 
-from cbm_plugin.prediction.data.video_windows import (
+from cbm_plugin.video.reader import open_video
+from cbm_plugin.video.windows import (
     FrameFormat,
     count_frames,
     motion,
     read_frames,
 )
-from cbm_plugin.video_reader import open_video
 
 from .videos import numbered_frames, numbers_of, spoil_frame, write_avi, write_numbered
 

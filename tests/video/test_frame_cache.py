@@ -6,14 +6,14 @@ from typing import List
 import numpy as np
 import pytest
 
-from cbm_plugin.prediction.data.frame_cache import (
+from cbm_plugin.video.frame_cache import (
     FolderCache,
     FrameSource,
     MemoryCache,
     frame_source,
     identity_of,
 )
-from cbm_plugin.prediction.data.video_windows import FrameFormat
+from cbm_plugin.video.windows import FrameFormat
 
 from .videos import numbered_frames, numbers_of, spoil_frame, write_avi, write_numbered
 

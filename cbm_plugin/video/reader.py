@@ -22,7 +22,7 @@ from typing import Any, Sequence, Tuple
 import cv2
 import decord
 
-from .engine.sample_faults import short
+from ..engine.sample_faults import short
 
 MAX_FRAMES = 10_000_000
 """A header may declare so many frames: 46 hours at 60 a second."""

@@ -5,8 +5,8 @@ from typing import Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from ...engine.sample_faults import short
-from ...video_reader import BoundedVideoReader, declared_frames, open_video
+from ..engine.sample_faults import short
+from .reader import BoundedVideoReader, declared_frames, open_video
 
 SUFFIXES = ('.avi', '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv')
 """Files that a folder is searched for."""
@@ -81,7 +81,7 @@ def count_frames(path: str) -> Tuple[int, bool]:
     decoders fill with grey or with what was there before: that one does not count. About 2 ms.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`~cbm_plugin.video_reader.open_video`; or only
+        FileNotFoundError, ValueError: see :func:`~cbm_plugin.video.reader.open_video`; or only
             half a frame is left.
     """
     found = len(open_video(path))

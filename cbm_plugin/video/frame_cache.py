@@ -8,8 +8,8 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 from mmengine.logging import print_log
 
-from ...files import write_whole
-from .video_windows import FrameFormat, count_frames, read_frames
+from ..files import write_whole
+from .windows import FrameFormat, count_frames, read_frames
 
 MAX_VIDEO_BYTES = 1 << 30
 """Videos whose small frames need more are not kept: each window is decoded when it is drawn."""
@@ -31,7 +31,7 @@ class FrameSource:
 
         Raises:
             FileNotFoundError, ValueError: see
-                :func:`~cbm_plugin.prediction.data.video_windows.read_frames`.
+                :func:`~cbm_plugin.video.windows.read_frames`.
         """
         return read_frames(path, indices, self.frame_format)
 
