@@ -36,6 +36,11 @@ dark_actions = dict(
     config='configs/studies/_base_/video_folder.py', data='DARK_ACTIONS', seeds=[0, 1, 2],
     metric='acc/top1', also=['acc/mean1', 'early/top1_100'], chance=1 / 6, amp=True)
 
+# outlines of 6 kinds of objects; of the objects' boxes themselves the IoU is 0.49
+shapes = dict(
+    config='configs/studies/_base_/shapes.py', data='generated', seeds=[0, 1, 2],
+    metric='polygon/miou_instances', also=['polygon/boundary_f'], chance=0.49, amp=True)
+
 # two updates of a run, and a test on as few samples
 one_epoch = {'train_cfg.max_epochs': 1, 'param_scheduler.0.total_steps': 1}
 tiny = dict(
