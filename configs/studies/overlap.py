@@ -87,6 +87,8 @@ study = dict(
     'does? What do they cost?',
     source='section 5, analysis on the overlap coherence training scheme',
     equal='updates',
+    along=dict(metrics='early/top1_', cells=[  # accuracy at the last frame that was seen
+        'whole', 'clips', 'overlap-loss-0.8', 'overlap-carry', 'overlap-last-loss-0.8']),
     tasks={name: dict(task, options={**task.get('options', {}), **small[name]})
            for name, task in dict(
                early_cue=_base_.early_cue, weak_cue=_base_.weak_cue,

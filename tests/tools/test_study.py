@@ -328,6 +328,9 @@ def test_a_change_that_reaches_nothing_is_named_before_anything_runs(
     (dict(cells=[dict(name='a', only=dict(feature={}))]), 'did you mean features'),
     (dict(claims=[dict(text='t', higher='good', lower='goood')]), 'did you mean good'),
     (dict(claims=[dict(text='t', higher=['good'], lower=[])]), 'compared one by one'),
+    (dict(along=dict(metrics='early/top1_', cells=['goood'])), 'did you mean good'),
+    (dict(along=dict(metric='early/top1_')), 'along.metric is unknown: did you mean metrics'),
+    (dict(along={}), 'along.metrics is missing'),
 ])
 def test_a_mistake_in_a_study_file_is_named(study: ModuleType, tmp_path: Path, data: Path,
                                             capsys: pytest.CaptureFixture,

@@ -15,7 +15,15 @@ sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
 import study as study_tool  # noqa: E402
 from study_parts import page as pages  # noqa: E402
 from study_parts import plot, report  # noqa: E402
-from study_parts.definition import Cell, Claim, Study, Task, choose, read_study  # noqa: E402
+from study_parts.definition import (  # noqa: E402
+    Along,
+    Cell,
+    Claim,
+    Study,
+    Task,
+    choose,
+    read_study,
+)
 from study_parts.statistics import compare, interval, verdict  # noqa: E402
 
 Result = Dict[str, Any]
@@ -254,6 +262,31 @@ def test_curves_show_each_seeds_mean_of_what_the_validations_report(tmp_path: Pa
     assert line.get_ydata() == pytest.approx([sum(values) / 6, sum(values) / 3])
     line, = loss.get_lines()
     assert line.get_ydata() == pytest.approx([2 / i + 1 for i in (1, 2, 3)])  # seeds 0, 1, 2
+
+
+def test_along_a_sequence_each_chosen_cell_has_a_line_through_the_means_of_its_seeds(
+        tmp_path: Path) -> None:
+    results = results_of(deep=(0.8, 0.9), shallow=(0.5, 0.6))
+    for result in results:
+        value = result['metrics']['acc/top1']
+        result['metrics'].update({'early/top1_100': value, 'early/top1_10': value / 2,
+                                  'early/top1_at_all': 0.1})
+    study = a_study(along=Along('early/top1_', ('deep',)))
+
+    panel, = plot.draw_along(study, results, tmp_path / 'along.png').axes
+
+    line, chance = panel.get_lines()
+    assert line.get_label() == 'deep'
+    assert line.get_xdata().tolist() == [10, 100]
+    assert line.get_ydata() == pytest.approx([0.425, 0.85])
+    assert chance.get_label() == 'chance'
+
+
+def test_a_report_shows_the_metric_along_a_sequence_where_the_study_asks(tmp_path: Path) -> None:
+    study = a_study(along=Along('early/top1_'))
+    files = pages.write_report(study, results_of(**APART), tmp_path)
+    assert tmp_path / 'along.png' in files
+    assert '](along.png)' in files[0].read_text(encoding='utf-8')
 
 
 def test_a_line_goes_through_the_means_of_its_series_and_lost_runs_leave_a_cross(

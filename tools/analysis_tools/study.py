@@ -33,7 +33,9 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('study', type=Path, help='a file of configs/studies')
-    parser.add_argument('--seeds', nargs='+', type=int, help='default: those of each task')
+    parser.add_argument('--seeds', nargs='+', type=int, metavar='SEED',
+                        help='the seeds themselves, such as 0 1 2, not how many (default: those of '
+                        'each task)')
     parser.add_argument('--tasks', nargs='+', metavar='NAME', help='default: all')
     parser.add_argument('--quick', action='store_true',
                         help='one seed, few cells, few updates, generated data: that it works, not '

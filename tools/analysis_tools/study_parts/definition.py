@@ -19,6 +19,7 @@ A study file (``configs/studies/NAME.py``) is data alone, in one dict ``study``:
         claims=[dict(text='Deeper is better for CBM', higher='CBM-15', lower='CBM-1',
                      tasks=['features'], published='UCF-101: 56.2 -> 61.7')],
         x_label='layers', curves=True,
+        along=dict(metrics='early/top1_', cells=['CBM-1', 'CBM-15']),  # draws early/top1_10 ...
         quick=dict(cells=['CBM-1', 'CBM-15'], tasks=['features'], options={...}, only={...}))
 
 A run is a cell on a task with a seed. Its config is the task's, with the options of the task, of
@@ -116,6 +117,18 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Along:
+    """Metrics that differ in how much of a sequence was seen, to be drawn over that.
+
+    Attributes:
+        metrics: their common beginning; then comes a percentage, as in ``early/top1_10``.
+        cells: whose; None: of all.
+    """
+    metrics: str
+    cells: Optional[Tuple[str, ...]] = None
+
+
+@dataclass(frozen=True)
 class Study:
     """A study as it is to be run: of the quick one, only what it runs."""
     name: str
@@ -127,6 +140,7 @@ class Study:
     claims: Tuple[Claim, ...] = ()
     x_label: str = ''
     curves: bool = False
+    along: Optional[Along] = None
     quick: bool = False
     quick_options: Options = field(default_factory=dict)
     quick_only: Dict[str, Options] = field(default_factory=dict)
@@ -182,7 +196,8 @@ def read_study(path: Path, quick: bool = False) -> Study:
     study = Study(
         name=path.stem, question=entries['question'], source=entries['source'],
         equal=entries['equal'], tasks=tasks, cells=cells, claims=claims,
-        x_label=entries.get('x_label', ''), curves=bool(entries.get('curves', False)))
+        x_label=entries.get('x_label', ''), curves=bool(entries.get('curves', False)),
+        along=_along(entries['along'], f'{path}: along.') if 'along' in entries else None)
     _check_names(study, f'{path}: ')
     tiny = _quick(study, _dict(entries.get('quick', {}), f'{path}: quick'), f'{path}: quick.')
     return tiny if quick else study
@@ -252,6 +267,15 @@ def _claim(values: Any, where: str) -> Claim:
                     'tasks': None if tasks is None else tuple(_list(tasks, where + 'tasks'))})
 
 
+def _along(values: Any, where: str) -> Along:
+    values = _dict(values, where[:-1])
+    _known(values, [known.name for known in fields(Along)], where)
+    _required(values, ('metrics',), where)
+    cells = values.get('cells')
+    return Along(values['metrics'],
+                 None if cells is None else tuple(_list(cells, where + 'cells')))
+
+
 def _check_names(study: Study, where: str) -> None:
     """Every name of a cell or a task is that of one."""
     names = [cell.name for cell in study.cells]
@@ -264,6 +288,8 @@ def _check_names(study: Study, where: str) -> None:
     for cell in study.cells:
         for task in (*(cell.tasks or ()), *cell.only):
             _choice(task, study.tasks, f'{where}cell {cell.name}')
+    for name in (study.along and study.along.cells) or ():
+        _choice(name, names, f'{where}along.cells')
     for claim in study.claims:
         for name in (*claim.higher, *claim.lower):
             _choice(name, names, f'{where}claim {claim.text!r}')

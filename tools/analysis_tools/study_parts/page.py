@@ -6,7 +6,7 @@ from typing import List, Sequence
 from cbm_plugin.files import check_page, replace_between, write_text
 
 from .definition import GENERATED, Study, choose
-from .plot import draw, draw_curves
+from .plot import draw, draw_along, draw_curves
 from .report import as_csv, markdown, mixed, read_csv, table
 from .statistics import Comparison, Verdict, verdict
 from .store import DONE, Result
@@ -18,7 +18,8 @@ def markers(name: str) -> List[str]:
 
 
 def write_report(study: Study, results: Sequence[Result], folder: Path) -> List[Path]:
-    """``report.md``, ``runs.csv``, ``study.png`` and, where the study asks, ``curves.png``.
+    """``report.md``, ``runs.csv``, ``study.png`` and, where the study asks, ``along.png`` and
+    ``curves.png``.
 
     Args:
         folder: made where it is missing.
@@ -26,10 +27,10 @@ def write_report(study: Study, results: Sequence[Result], folder: Path) -> List[
     Returns:
         The files, in this order.
     """
-    pictures = [folder / 'study.png', *[folder / 'curves.png'] * study.curves]
-    draw(study, results, pictures[0])
+    pictures = _pictures_of_tasks(study, results, folder / 'study.png', folder / 'along.png')
     if study.curves:
-        draw_curves(study, results, pictures[1])
+        pictures.append(folder / 'curves.png')
+        draw_curves(study, results, pictures[-1])
     report, runs = folder / 'report.md', folder / 'runs.csv'
     write_text(runs, as_csv(results))
     write_text(report, f'# {study.name}\n\n{section(study, results, runs, pictures, folder)}')
@@ -78,8 +79,8 @@ def publish(study: Study, results: Sequence[Result], page: Path, whole: Study) -
     results = [*results, *kept]
     if mixed(results):
         raise ValueError(f'{page} is left as it is. ' + ' '.join(mixed(results)).replace('**', ''))
-    pictures = [images / f'study_{study.name}.png']
-    draw(study, results, pictures[0])
+    pictures = _pictures_of_tasks(study, results, images / f'study_{study.name}.png',
+                                  images / f'study_{study.name}_along.png')
     if study.curves:
         pictures += _curves_of_tasks(study, results, images)
     write_text(runs, as_csv(results))
@@ -90,6 +91,16 @@ def publish(study: Study, results: Sequence[Result], page: Path, whole: Study) -
         write_text(page, f'{text}## {study.name}\n\n{begin}\n{end}\n')
     replace_between(page, begin, end, section(study, results, runs, pictures, page.parent))
     return [page, runs, *pictures]
+
+
+def _pictures_of_tasks(study: Study, results: Sequence[Result], metric: Path,
+                       along: Path) -> List[Path]:
+    """The pictures that show all tasks: of the metric, and of its course along a sequence."""
+    draw(study, results, metric)
+    if study.along is None:
+        return [metric]
+    draw_along(study, results, along)
+    return [metric, along]
 
 
 def _runs_file(study: Study, page: Path) -> Path:

@@ -1,4 +1,6 @@
-"""Pictures of a study: its metric over the cells with intervals, and its training curves."""
+"""Pictures of a study: its metric over the cells with intervals, its training curves, and a metric
+over how much of a sequence was seen.
+"""
 import math
 from pathlib import Path
 from statistics import mean
@@ -25,23 +27,69 @@ def draw(study: Study, results: Sequence[Result], out: Path) -> Figure:
         The figure, for those who look into it.
     """
     lines = any(cell.x is not None for cell in study.cells)
+    figure, panels = _panels(study, 3.6 if lines else 1.2 + 0.3 * len(study.cells))
+    for axes, task in zip(panels, study.tasks.values()):
+        (_lines if lines else _categories)(axes, study, task, results)
+    if lines:
+        _legend(figure, panels)
+    write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
+    return figure
+
+
+def draw_along(study: Study, results: Sequence[Result], out: Path) -> Figure:
+    """Over how much of a sequence was seen: a panel a task, a line with a band for each cell.
+
+    Raises:
+        ValueError: the study names no metrics for it.
+    """
+    if study.along is None:
+        raise ValueError(f'{study.name} names no metrics to draw along a sequence: set along')
+    figure, panels = _panels(study, height=3.6)
+    chosen = study.along.cells
+    for axes, task in zip(panels, study.tasks.values()):
+        cells = [cell for cell in study.cells_of(task.name)
+                 if chosen is None or cell.name in chosen]
+        for number, cell in enumerate(cells):
+            points = _along(results, task, cell, study.along.metrics)
+            if points:
+                axes.plot([x for x, _ in points], [one.mean for _, one in points], '.-',
+                          color=f'C{number % 10}', label=cell.name)
+                _band(axes, points, f'C{number % 10}')
+        if task.chance is not None:
+            axes.axhline(task.chance, color='0.4', linestyle=':', label='chance')
+        axes.set_xlabel('% of the sequence seen')
+        axes.set_ylabel(study.along.metrics.rstrip('_'))
+    _legend(figure, panels)
+    write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
+    return figure
+
+
+def _panels(study: Study, height: float) -> Tuple[Figure, List[Axes]]:
+    """One for each task, with its name."""
     number = len(study.tasks)
     columns = number if number <= 3 else 2
     rows = -(-number // columns)
-    height = 3.6 if lines else 1.2 + 0.3 * len(study.cells)
     figure = Figure(figsize=(2.5 + 4.2 * columns, height * rows), layout='constrained')
     FigureCanvasAgg(figure)  # no pyplot: it would keep state and might look for a screen
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels[number:]:
         axes.set_axis_off()
     for axes, task in zip(panels, study.tasks.values()):
-        (_lines if lines else _categories)(axes, study, task, results)
         axes.set_title(task.name, fontsize='medium')
         axes.grid(alpha=0.3)
-    if lines:
-        _legend(figure, panels)
-    write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
-    return figure
+    return figure, panels[:number]
+
+
+def _along(results: Sequence[Result], task: Task, cell: Cell,
+           metrics: str) -> List[Tuple[float, Interval]]:
+    """A cell's interval at each percentage that one of its runs reports."""
+    names = {name for result in of_cell(results, task.name, cell.name)
+             for name in result['metrics']}
+    shares = sorted(int(name[len(metrics):]) for name in names
+                    if name.startswith(metrics) and name[len(metrics):].isdigit())
+    found = [(share, interval_of(results, task.name, cell.name, f'{metrics}{share}'))
+             for share in shares]
+    return [(share, one) for share, one in found if one]
 
 
 def _lines(axes: Axes, study: Study, task: Task, results: Sequence[Result]) -> None:
