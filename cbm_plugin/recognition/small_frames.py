@@ -2,7 +2,9 @@
 from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
+from torch.utils.dlpack import to_dlpack
 
 from ..registry import TRANSFORMS
 from ..video.frame_cache import FrameSource, frame_source
@@ -14,11 +16,11 @@ from ..video.windows import FrameFormat
 class SmallFramesInit(BaseTransform):
     """``DecordInit`` for training on small frames: what comes after it sees a video of that size.
 
-    Where frames of 320x240 become 64x64, decoding takes most of a training's time. Here all frames
-    of a video are decoded when it is first drawn, made small and kept, and ``DecordDecode`` picks
-    from them (not ``DecordDecodeFused``, which reads decord's own memory). A crop after it is one
-    of the small frames: choose ``size`` so that a crop has the pixels that are needed. A video that
-    is damaged somewhere is decoded at each draw, and fails as without this transform.
+    Where a small network sees small frames, decoding takes most of a training's time. Here all
+    frames of a video are decoded when it is first drawn, made small and kept, and ``DecordDecode``
+    (in its default mode) or ``DecordDecodeFused`` picks from them. A crop after it is one of the
+    small frames: choose ``size`` so that a crop has the pixels that are needed. A video that is
+    damaged somewhere is decoded at each draw, and fails as without this transform.
 
     Required keys: ``filename``. Added: ``video_reader``, ``total_frames``, ``avg_fps``.
 
@@ -52,7 +54,7 @@ class SmallFramesInit(BaseTransform):
 
 
 class _SmallVideo:
-    """What ``DecordDecode`` asks of a reader."""
+    """What the decoding transforms ask of a reader."""
 
     def __init__(self, source: FrameSource, path: str) -> None:
         self.source, self.path = source, path
@@ -62,10 +64,13 @@ class _SmallVideo:
 
 
 class _Frames:
-    """decord's batch of frames, as far as ``DecordDecode`` knows it."""
+    """decord's batch of frames, as far as the decoding transforms know it."""
 
     def __init__(self, frames: np.ndarray) -> None:
         self.frames = frames
 
     def asnumpy(self) -> np.ndarray:
         return self.frames
+
+    def to_dlpack(self) -> object:
+        return to_dlpack(torch.from_numpy(self.frames))

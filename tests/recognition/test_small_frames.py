@@ -68,6 +68,12 @@ def test_a_video_is_decoded_at_its_first_draw_alone(
     assert decoded == [str(video)]
 
 
+def test_fused_decoding_gives_the_same_frames(video: Path) -> None:
+    stepwise = draw(video, small_frames('memory'))
+    fused = draw(video, [*small_frames('memory')[:2], dict(type='DecordDecodeFused')])
+    assert np.array_equal(fused['imgs'], stepwise['imgs'])
+
+
 def test_a_damaged_video_fails_when_it_is_drawn(tmp_path: Path) -> None:
     path = tmp_path / 'damaged.mp4'
     write_good(path, seed=0)

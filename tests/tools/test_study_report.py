@@ -273,7 +273,7 @@ def test_along_a_sequence_each_chosen_cell_has_a_line_through_the_means_of_its_s
                                   'early/top1_at_all': 0.1})
     study = a_study(along=Along('early/top1_', ('deep',)))
 
-    panel, = plot.draw_along(study, results, tmp_path / 'along.png').axes
+    panel, = plot.draw_along(study, study.along, results, tmp_path / 'along.png').axes
 
     line, chance = panel.get_lines()
     assert line.get_label() == 'deep'
