@@ -24,11 +24,11 @@ lstm = dict(early_cue=on_vectors, ucf101_features=on_vectors, motion_clips=on_ma
 
 def stack(task, widths, **layers):
     """Layers of these widths, a shortcut around every five, and the classifier behind them."""
-    neck = dict(dict(hidden_channels=widths, shortcuts=5), **layers)
+    options = {'hidden_channels': widths, 'shortcuts': 5, **layers}
     if task in polygons:
-        return {f'model.rnn.{key}': value for key, value in neck.items()}
+        return {f'model.rnn.{key}': value for key, value in options.items()}
     return {'model.cls_head.in_channels': widths[-1],
-            **{f'model.neck.{key}': value for key, value in neck.items()}}
+            **{f'model.neck.{key}': value for key, value in options.items()}}
 
 
 cells = []

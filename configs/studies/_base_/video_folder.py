@@ -1,6 +1,6 @@
 """15 CBM layers on what moves in a folder of videos, on maps of one size, whatever the depth.
 
-Every video is decoded once in a run: decoding takes three quarters of the time otherwise.
+Every video is decoded once in a run: reading them takes three quarters of the time otherwise.
 """
 _base_ = '../../recognition/cbm15_scratch_1xb16-8to12x3x2-30e_video-folder-motion.py'
 

@@ -99,7 +99,7 @@ def _pictures_of_tasks(study: Study, results: Sequence[Result], metric: Path,
     draw(study, results, metric)
     if study.along is None:
         return [metric]
-    draw_along(study, results, along)
+    draw_along(study, study.along, results, along)
     return [metric, along]
 
 

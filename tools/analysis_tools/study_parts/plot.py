@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from cbm_plugin.files import write_whole
 
-from .definition import Cell, Study, Task
+from .definition import Along, Cell, Study, Task
 from .statistics import Interval, interval, interval_of, of_cell, why_not_counted
 from .store import Result
 
@@ -36,21 +36,14 @@ def draw(study: Study, results: Sequence[Result], out: Path) -> Figure:
     return figure
 
 
-def draw_along(study: Study, results: Sequence[Result], out: Path) -> Figure:
-    """Over how much of a sequence was seen: a panel a task, a line with a band for each cell.
-
-    Raises:
-        ValueError: the study names no metrics for it.
-    """
-    if study.along is None:
-        raise ValueError(f'{study.name} names no metrics to draw along a sequence: set along')
+def draw_along(study: Study, along: Along, results: Sequence[Result], out: Path) -> Figure:
+    """Over how much of a sequence was seen: a panel a task, a line with a band for each cell."""
     figure, panels = _panels(study, height=3.6)
-    chosen = study.along.cells
     for axes, task in zip(panels, study.tasks.values()):
         cells = [cell for cell in study.cells_of(task.name)
-                 if chosen is None or cell.name in chosen]
+                 if along.cells is None or cell.name in along.cells]
         for number, cell in enumerate(cells):
-            points = _along(results, task, cell, study.along.metrics)
+            points = _along(results, task, cell, along.metrics)
             if points:
                 axes.plot([x for x, _ in points], [one.mean for _, one in points], '.-',
                           color=f'C{number % 10}', label=cell.name)
@@ -58,7 +51,7 @@ def draw_along(study: Study, results: Sequence[Result], out: Path) -> Figure:
         if task.chance is not None:
             axes.axhline(task.chance, color='0.4', linestyle=':', label='chance')
         axes.set_xlabel('% of the sequence seen')
-        axes.set_ylabel(study.along.metrics.rstrip('_'))
+        axes.set_ylabel(along.metrics.rstrip('_'))
     _legend(figure, panels)
     write_whole(out, lambda draft: figure.savefig(draft, dpi=110))
     return figure
